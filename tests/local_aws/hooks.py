@@ -20,7 +20,7 @@ Check = Callable[[Params], Response | None]
 ActionMap = dict[str, Any]
 
 
-class HookMissing(RuntimeError):
+class HookMissing(RuntimeError):  # noqa: N818 -- a state of the installed ministack, not an error of a caller
     """ministack has no such name, so the layer would silently do nothing."""
 
 
