@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NoReturn
+from typing import Any
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -127,22 +127,27 @@ def run(
     describe: Callable[[], State],
     plan: Callable[[State], Plan],
     apply: Callable[[Plan], None],
-) -> NoReturn:
+) -> None:
     """Describes, plans and, outside check mode, applies; exits the module with the state under ``key``."""
     try:
-        planned, result = _converge(module.check_mode, describe, plan, apply)
+        planned, state = _converge(module.check_mode, describe, plan, apply)
     except PlanRefusedError as error:
         module.fail_json(msg=str(error))
     except AnsibleAWSError as error:
         module.fail_json_aws_error(error)
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg=f"Failed to manage the {key.replace('_', ' ')}")
-    module.exit_json(
-        changed=bool(planned.changes),
-        changes=[change.shown() for change in planned.changes],
-        diff=[_diff(change) for change in planned.changes],
-        **{key: result},
-    )
+    else:
+        module.exit_json(**_result(key, planned, state))
+
+
+def _result(key: str, planned: Plan, state: State) -> Fields:
+    return {
+        "changed": bool(planned.changes),
+        "changes": [change.shown() for change in planned.changes],
+        "diff": [_diff(change) for change in planned.changes],
+        key: state,
+    }
 
 
 def _converge(
