@@ -1,0 +1,162 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Route 53: name servers of each zone, the calls that ministack lacks, and names in their stored form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+from ministack.services import route53 as backend
+
+from .dns import find_alias_target, find_records, name_servers
+from .hooks import Function, Response, patch
+from .record_rules import problems
+
+__all__ = ["find_alias_target", "find_records", "install"]
+
+Record = dict[str, Any]
+Request = Callable[[str, str, dict[str, str], bytes, dict[str, Any]], Awaitable[Response]]
+
+DNSSEC_PATH = re.compile(rf"/{backend.API_VERSION}/hostedzone/([^/]+)/dnssec")
+TAGS_PATH = re.compile(rf"/{backend.API_VERSION}/tags/(hostedzone|healthcheck)")
+
+
+def install() -> None:
+    patch(backend, "handle_request", _answering_more)
+    patch(backend, "_create_hosted_zone", _naming_servers)
+    patch(backend, "_build_delegation_set_el", lambda _original: _build_delegation_set)
+    patch(backend, "_normalise_name", _lowering_names)
+    patch(backend, "_parse_record_set", _lowering_alias)
+    patch(backend, "_build_record_set_el", _escaping_wildcard)
+    patch(backend, "_change_resource_record_sets", _checking_records)
+
+
+def _answering_more(original: Request) -> Request:
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+    ) -> Response:
+        dnssec, tags = DNSSEC_PATH.fullmatch(path), TAGS_PATH.fullmatch(path)
+        if dnssec and method == "GET":
+            return _get_dnssec(dnssec[1])
+        if tags and method == "POST":
+            return _list_tags(tags[1], body)
+        return await original(method, path, headers, body, query_params)
+
+    return handle
+
+
+def _no_such_zone(zone_id: str) -> Response:
+    return backend._error_response("NoSuchHostedZone", f"No hosted zone found with ID: {zone_id}", 404)
+
+
+def _get_dnssec(zone_id: str) -> Response:
+    if zone_id not in backend._zones:
+        return _no_such_zone(zone_id)
+
+    def build(root: Element) -> None:
+        SubElement(SubElement(root, "Status"), "ServeSignature").text = "NOT_SIGNING"
+        SubElement(root, "KeySigningKeys")
+
+    return backend._xml_response("GetDNSSECResponse", build)
+
+
+def _list_tags(kind: str, body: bytes) -> Response:
+    wanted = backend._find(backend._parse_body(body), "ResourceIds")
+    ids = [element.text for element in backend._findall(wanted, "ResourceId")]
+    known = backend._zones if kind == "hostedzone" else backend._health_checks
+    missing = [resource_id for resource_id in ids if resource_id not in known]
+    if missing:
+        return _no_such_zone(missing[0])
+
+    def build(root: Element) -> None:
+        sets = SubElement(root, "ResourceTagSets")
+        for resource_id in ids:
+            _add_tag_set(sets, kind, resource_id)
+
+    return backend._xml_response("ListTagsForResourcesResponse", build)
+
+
+def _add_tag_set(parent: Element, kind: str, resource_id: str) -> None:
+    tag_set = SubElement(parent, "ResourceTagSet")
+    SubElement(tag_set, "ResourceType").text = kind
+    SubElement(tag_set, "ResourceId").text = resource_id
+    tags = SubElement(tag_set, "Tags")
+    for key, value in backend._tags.get((kind, resource_id), {}).items():
+        tag = SubElement(tags, "Tag")
+        SubElement(tag, "Key").text = key
+        SubElement(tag, "Value").text = value
+
+
+def _naming_servers(original: Function) -> Function:
+    def create(body: bytes, query_params: dict[str, Any]) -> Response:
+        root = backend._parse_body(body)
+        reference = backend._text(root, "CallerReference") if root is not None else ""
+        if reference in backend._caller_refs:
+            message = f"A hosted zone has already been created with the specified caller reference: {reference}"
+            return backend._error_response("HostedZoneAlreadyExists", message, 409)
+        response: Response = original(body, query_params)
+        if reference in backend._caller_refs:
+            _set_name_servers(backend._caller_refs[reference])
+        return response
+
+    return create
+
+
+def _set_name_servers(zone_id: str) -> None:
+    servers = [f"{server}." for server in name_servers(zone_id)]
+    for record in backend._records[zone_id]:
+        if record["Type"] == "NS":
+            record["ResourceRecords"] = servers
+        else:
+            _primary, _, rest = record["ResourceRecords"][0].partition(" ")
+            record["ResourceRecords"] = [f"{servers[0]} {rest}"]
+
+
+def _build_delegation_set(parent: Element, _zone_name: str) -> None:
+    """The zone is the one that the answer already describes; ministack passes only its name."""
+    zone_id = backend._text(backend._find(parent, "HostedZone"), "Id").removeprefix("/hostedzone/")
+    servers = SubElement(SubElement(parent, "DelegationSet"), "NameServers")
+    for server in name_servers(zone_id):
+        SubElement(servers, "NameServer").text = server
+
+
+def _lowering_names(original: Function) -> Function:
+    return lambda name: str(original(name)).lower().replace("\\052", "*")
+
+
+def _lowering_alias(original: Function) -> Function:
+    def parse(element: Element) -> Record:
+        record: Record = original(element)
+        if "AliasTarget" in record:
+            record["AliasTarget"]["DNSName"] = record["AliasTarget"]["DNSName"].lower()
+        return record
+
+    return parse
+
+
+def _escaping_wildcard(original: Function) -> Function:
+    def build(parent: Element, record: Record) -> None:
+        original(parent, {**record, "Name": record["Name"].replace("*", "\\052")})
+
+    return build
+
+
+def _checking_records(original: Function) -> Function:
+    """A batch is applied, looked at as a whole, and taken back when the zone would then be invalid."""
+
+    def change(zone_id: str, body: bytes) -> Response:
+        before = backend._records.get(zone_id)
+        response: Response = original(zone_id, body)
+        if response[0] != 200:
+            return response
+        after = backend._records[zone_id]
+        found = problems(backend._zones[zone_id]["name"], zone_id, before, after)
+        if not found:
+            return response
+        backend._records[zone_id] = before
+        return backend._error_response("InvalidChangeBatch", f"[{', '.join(found)}]")
+
+    return change
