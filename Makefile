@@ -14,7 +14,7 @@ export ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
 .PHONY: help install try stop test lint sanity units integration molecule app docs clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.installed $(LOCAL_AWS_VENV)/.installed ## Install everything into .venv and .venv-local-aws
 

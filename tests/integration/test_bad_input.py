@@ -1,0 +1,82 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""Inputs that cannot work are refused before anything is created, with a message that says what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from conftest import PARENT, ROOT, LocalAws, run_playbook
+
+GOOD: dict[str, Any] = {
+    "stack_name": "hello",
+    "stack_region": "ap-northeast-1",
+    "stack_parent_domain": PARENT,
+    "stack_domain": f"hello.{PARENT}",
+    "stack_app_path": str(ROOT / "app"),
+    "stack_users": {"alice": {"email": "alice@example.com"}},
+}
+# What is wrong -> the changed inputs (None removes one), and words that the refusal has to contain.
+BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "domain-missing": ({"stack_domain": None}, ["stack_domain"]),
+    "domain-malformed": ({"stack_domain": f"hel_lo..{PARENT}"}, ["stack_domain", "hel_lo.."]),
+    "domain-elsewhere": ({"stack_domain": "hello.example.org"}, ["stack_domain", "hello.example.org", PARENT]),
+    "cpu-memory-pair": ({"stack_cpu": 256, "stack_memory": 4096}, ["memory", "4096", "256", "2048"]),
+    "cidr-malformed": ({"stack_vpc_cidr": "10.0.0.0/33"}, ["stack_vpc_cidr", "10.0.0.0/33"]),
+    "cidr-too-small": ({"stack_vpc_cidr": "10.0.0.0/28"}, ["stack_vpc_cidr", "10.0.0.0/28"]),
+    "subnets-overlap": (
+        {"network_endpoints_public_subnet_cidrs": ["10.0.0.0/20", "10.0.8.0/21"]},
+        ["network_endpoints_public_subnet_cidrs", "10.0.8.0/21", "overlap"],
+    ),
+    "region-unknown": ({"stack_region": "atlantis-1"}, ["stack_region", "atlantis-1"]),
+    "zone-unknown": (
+        {"stack_availability_zones": ["ap-northeast-1a", "ap-northeast-1z"]},
+        ["stack_availability_zones", "ap-northeast-1z"],
+    ),
+    "name-too-long": ({"stack_name": "a" * 33}, ["stack_name", "a" * 33]),
+    "name-malformed": ({"stack_name": "Hello_App"}, ["stack_name", "Hello_App"]),
+    "login-domain-too-long": (
+        {"stack_domain": f"{'a' * 45}.{PARENT}"},
+        ["stack_domain", f"auth.{'a' * 45}.{PARENT}", "63"],
+    ),
+    "app-missing": ({"stack_app_path": "/nowhere/app"}, ["stack_app_path", "/nowhere/app"]),
+    "user-without-email": ({"stack_users": {"carol": {"temporary_password": "x"}}}, ["stack_users", "carol", "email"]),
+    "nat-unknown": ({"stack_nat": "double"}, ["stack_nat", "double"]),
+}
+
+
+def host(changes: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+
+
+@pytest.fixture(scope="module")
+def refusals(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    inventory = tmp_path_factory.mktemp("bad") / "inventory.yml"
+    hosts = {name: host(changes) for name, (changes, _words) in BAD.items()}
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": hosts}}), encoding="utf-8")
+    local_aws.forget_calls()
+    run = run_playbook(["gatehouse.fargate.site", "-i", str(inventory)], local_aws.environment)
+    return run, local_aws.writes()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_refusal_names_the_variable_and_the_value(refusals: Any, name: str) -> None:
+    run, _writes = refusals
+    message = run.failure(name)
+    assert [word for word in BAD[name][1] if word not in message] == [], message
+
+
+def test_nothing_was_created(refusals: Any) -> None:
+    run, writes = refusals
+    assert run.status != 0
+    assert writes == []
+
+
+def test_missing_credentials_are_named(play: Any) -> None:
+    without = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    run = play("gatehouse.fargate.site", {"hello": host({})}, **without)
+    assert run.status != 0
+    assert "credentials" in run.failure("hello")
