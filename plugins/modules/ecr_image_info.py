@@ -1,0 +1,114 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: ecr_image_info
+version_added: 0.1.0
+short_description: Look up one image in an Amazon ECR repository
+description:
+  - Returns the digest of an image that is named by tag or by digest.
+  - A missing image or a missing repository is no error but an empty digest.
+author:
+  - Gatehouse contributors (@gatehouse)
+options:
+  repository:
+    description: Name of the repository.
+    type: str
+    required: true
+  tag:
+    description: Tag of the image.
+    type: str
+  digest:
+    description: Digest of the image.
+    type: str
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+attributes:
+  check_mode:
+    description: Runs without changing anything and returns what would change.
+    support: full
+  diff_mode:
+    description: Shows the affected fields before and after, secrets masked.
+    support: none
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: See whether the image is there
+  gatehouse.fargate.ecr_image_info:
+    repository: hello-dev
+    tag: src-9f86d081884c7d659a2feaa0c55ad015
+  register: found
+
+- name: Show its digest
+  ansible.builtin.debug:
+    var: found.image.digest
+"""
+
+RETURN = r"""
+image:
+  description: The image.
+  returned: success
+  type: dict
+  contains:
+    digest:
+      description: Digest of the image's manifest, empty when there is no such image or repository.
+      type: str
+      sample: sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+    pushed_at:
+      description: When the image was pushed, empty when there is none.
+      type: str
+      sample: "2026-11-22T13:34:00+00:00"
+    size:
+      description: Compressed size in bytes as ECR counts it, V(0) when there is no image.
+      type: int
+"""
+
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.api import describe_image
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import is_known
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "repository": {"type": "str", "required": True},
+    "tag": {"type": "str"},
+    "digest": {"type": "str"},
+}
+NO_IMAGE: dict[str, Any] = {"digest": "", "pushed_at": "", "size": 0}
+
+
+def look_up(client: Any, params: dict[str, Any]) -> dict[str, Any]:
+    image_id = {"imageTag": params["tag"]} if params["tag"] else {"imageDigest": params["digest"]}
+    if not all(is_known(value) for value in (params["repository"], *image_id.values())):
+        return NO_IMAGE
+    return describe_image(client, params["repository"], **image_id) or NO_IMAGE
+
+
+def main() -> None:
+    module = AnsibleAWSModule(
+        argument_spec=ARGUMENT_SPEC,
+        supports_check_mode=True,
+        mutually_exclusive=[("tag", "digest")],
+        required_one_of=[("tag", "digest")],
+    )
+    try:
+        image = look_up(aws_client(module, "ecr"), module.params)
+    except AnsibleAWSError as error:
+        module.fail_json_aws_error(error)
+    module.exit_json(changed=False, image=image)
+
+
+if __name__ == "__main__":
+    main()
