@@ -21,7 +21,8 @@ class Account:
     number: str
 
     def client(self, service: str, region: str = REGION) -> Any:
-        return boto3.client(
+        connect: Any = boto3.client  # its stubs know only literal names of services
+        return connect(
             service,
             region_name=region,
             endpoint_url=self.endpoint,

@@ -54,13 +54,19 @@ def interface_endpoint(n: Network, service: str, **places: Any) -> Any:
     return n.ec2.create_vpc_endpoint(VpcId=n.vpc, ServiceName=ENDPOINT + service, VpcEndpointType="Interface", **places)
 
 
+def delete_vpc_with_table(n: Network) -> Any:
+    vpc = n.ec2.create_vpc(CidrBlock="10.8.0.0/16")["Vpc"]["VpcId"]
+    n.ec2.create_route_table(VpcId=vpc)
+    return n.ec2.delete_vpc(VpcId=vpc)
+
+
 def gateway_endpoint(n: Network, service: str, tables: list[str]) -> Any:
     return n.ec2.create_vpc_endpoint(VpcId=n.vpc, ServiceName=ENDPOINT + service, RouteTableIds=tables)
 
 
 VPC_REFUSALS: dict[str, tuple[Call, str]] = {
     "a VPC too large": (lambda n: n.ec2.create_vpc(CidrBlock="10.0.0.0/8"), "InvalidVpc.Range"),
-    "a VPC without a range": (lambda n: n.ec2.create_vpc(CidrBlock="nonsense"), "InvalidParameterValue"),
+    "a VPC without a range": (lambda n: n.ec2.create_vpc(CidrBlock="10.0.0.0"), "InvalidParameterValue"),
     "a dry run": (lambda n: n.ec2.create_vpc(CidrBlock="10.9.0.0/16", DryRun=True), "DryRunOperation"),
     "two attributes at once": (
         lambda n: n.ec2.modify_vpc_attribute(
@@ -68,7 +74,7 @@ VPC_REFUSALS: dict[str, tuple[Call, str]] = {
         ),
         "InvalidParameterCombination",
     ),
-    "deleting a VPC in use": (lambda n: n.ec2.delete_vpc(VpcId=n.vpc), "DependencyViolation"),
+    "deleting a VPC with a route table": (delete_vpc_with_table, "DependencyViolation"),
     "a subnet that overlaps": (lambda n: subnet(n, "10.0.0.128/25"), "InvalidSubnet.Conflict"),
     "a subnet outside its VPC": (lambda n: subnet(n, "10.1.0.0/24"), "InvalidSubnet.Range"),
     "a subnet in a zone that Tokyo lacks": (
