@@ -25,7 +25,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "logs"
 PYTHON_SOURCES = ("plugins", "tests", "molecule")
-CARGO_ARGS = ("--locked", "--manifest-path", "app/Cargo.toml")
 SUITE_COUNT = re.compile(r"\b(\d+) (passed|failed|errors?|skipped)\b")
 TAIL_LINES = 60
 
@@ -38,6 +37,7 @@ class Check:
     name: str
     command: tuple[str, ...]
     suite: bool = False
+    folder: str = "."
     timeout: int = 1500
 
 
@@ -65,9 +65,10 @@ CHECKS = (
     Check("lint", "ansible-lint", ("ansible-lint", "--offline", "--strict")),
     Check("lint", "role-docs", (sys.executable, "tests/role_docs.py")),
     Check("lint", "changelog", ("antsibull-changelog", "lint")),
-    Check("app", "rustfmt", ("cargo", "fmt", "--check", "--manifest-path", "app/Cargo.toml")),
-    Check("app", "clippy", ("cargo", "clippy", *CARGO_ARGS, "--all-targets", "--", "-D", "warnings")),
-    Check("app", "cargo-test", ("cargo", "test", *CARGO_ARGS), suite=True),
+    # In the app's own folder, because cargo reads .cargo/config.toml from where it runs.
+    Check("app", "rustfmt", ("cargo", "fmt", "--check"), folder="app"),
+    Check("app", "clippy", ("cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"), folder="app"),
+    Check("app", "cargo-test", ("cargo", "test", "--locked"), suite=True, folder="app"),
     Check("sanity", "ansible-test-sanity", ("bash", "tests/sanity.sh")),
     Check("units", "pytest-units", (sys.executable, "-m", "pytest", "tests/unit"), suite=True),
     Check("integration", "pytest-integration", (sys.executable, "-m", "pytest", "tests/integration"), suite=True),
@@ -116,7 +117,7 @@ def execute(check: Check) -> tuple[int, str]:
     with log.open("w", encoding="utf-8") as stream:
         try:
             status = subprocess.run(
-                check.command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
+                check.command, cwd=ROOT / check.folder, env=environment, stdin=subprocess.DEVNULL, stdout=stream,
                 stderr=subprocess.STDOUT, timeout=check.timeout, check=False,
             ).returncode  # fmt: skip
         except (subprocess.TimeoutExpired, FileNotFoundError) as error:
