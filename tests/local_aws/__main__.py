@@ -1,17 +1,23 @@
 # Copyright: Contributors to the Gatehouse project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run the local AWS: patch ministack, then start its server."""
+"""Run the local AWS: complete ministack, then start its server."""
 
 from __future__ import annotations
 
 from ministack import app
 
-from local_aws import acm, control, hooks
-from local_aws._early import albx, cognitox, ec2x, ecsx
+from local_aws import acm, calllog, cognito, control, ec2, ecs, elb, hooks, iam, registry, route53, s3
 
-hooks.check_version()
-for early in (ec2x, albx, cognitox, ecsx):
-    early.install(app)
-acm.install()
-control.install()
-app.main()
+LAYERS = (ec2, route53, iam, s3, acm, elb, cognito, registry, ecs, calllog, control)
+
+
+def main() -> None:
+    """Install every layer and serve until told to stop."""
+    hooks.check_version()
+    for layer in LAYERS:
+        layer.install()
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

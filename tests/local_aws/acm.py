@@ -12,8 +12,9 @@ from typing import Any
 from ministack.core.responses import error_response_json, get_account_id, json_response, now_iso
 from ministack.services import acm, alb, cognito
 
+from local_aws import provisioning
 from local_aws.hooks import Function, Params, Response, patch
-from local_aws._early.dns import find_records
+from local_aws.route53 import find_records
 
 Record = dict[str, Any]
 
@@ -110,9 +111,13 @@ def _refresh(certificate: Record) -> Record:
     for option in options:
         if "ResourceRecord" in option and _is_published(option["ResourceRecord"]):
             option["ValidationStatus"] = "SUCCESS"
-    if all(option["ValidationStatus"] == "SUCCESS" for option in options):
+    if all(option["ValidationStatus"] == "SUCCESS" for option in options) and _has_settled(certificate):
         certificate.update(Status="ISSUED", IssuedAt=now_iso())
     return certificate
+
+
+def _has_settled(certificate: Record) -> bool:
+    return provisioning.is_over(certificate.setdefault("_validated", time.time()))
 
 
 def _is_published(record: dict[str, str]) -> bool:

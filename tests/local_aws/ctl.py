@@ -37,7 +37,7 @@ NO_ENGINE = "unix:///nonexistent/docker.sock"
 CLOSED = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "USE_SSL": "0"}
 
 
-class Failure(Exception):
+class ControlError(Exception):
     """Something the user has to know; shown without a traceback."""
 
 
@@ -106,7 +106,7 @@ class Instance:
     def reset(self) -> None:
         """Empty every account."""
         if not self.pid or not self.port:
-            raise Failure("the local AWS does not run; start it first")
+            raise ControlError("the local AWS does not run; start it first")
         request = urllib.request.Request(f"http://{LOOPBACK}:{self.port}/_ministack/reset", method="POST")
         urllib.request.urlopen(request, timeout=STOP_SECONDS).close()
 
@@ -154,7 +154,7 @@ class Instance:
                 break
             time.sleep(POLL_SECONDS)
         self._end_process()
-        raise Failure(f"the local AWS did not start; the end of {self.log_file}:\n{_tail(self.log_file)}")
+        raise ControlError(f"the local AWS did not start; the end of {self.log_file}:\n{_tail(self.log_file)}")
 
     def _write_env(self, port: int, status: dict[str, Any], docker: bool) -> None:
         address = f"http://{LOOPBACK}:{port}"
@@ -185,8 +185,8 @@ def main() -> int:
     instance = Instance(options.state.resolve())
     try:
         return _run(options, instance)
-    except Failure as failure:
-        print(f"local AWS: {failure}", file=sys.stderr)
+    except ControlError as error:
+        print(f"local AWS: {error}", file=sys.stderr)
         return 1
 
 
@@ -228,7 +228,7 @@ def _describe(instance: Instance) -> str:
 def _interpreter() -> str:
     interpreter = Path(os.environ.get("LOCAL_AWS_PYTHON", ROOT / ".venv-local-aws" / "bin" / "python"))
     if not interpreter.exists():
-        raise Failure(f"{interpreter} does not exist: make that virtual environment, or set LOCAL_AWS_PYTHON")
+        raise ControlError(f"{interpreter} does not exist: make that virtual environment, or set LOCAL_AWS_PYTHON")
     return str(interpreter)
 
 
@@ -237,7 +237,7 @@ def _account() -> str:
 
 
 def _choose_port(wanted: int | None, previous: int | None) -> int:
-    for port in [wanted] if wanted else [previous, USUAL_PORT, 0]:
+    for port in [wanted] if wanted is not None else [previous, USUAL_PORT, 0]:
         if port is None:
             continue
         try:
@@ -245,7 +245,7 @@ def _choose_port(wanted: int | None, previous: int | None) -> int:
                 return int(probe.getsockname()[1])
         except OSError:
             continue
-    raise Failure(f"port {wanted} is taken")
+    raise ControlError(f"port {wanted} is taken")
 
 
 def _get(port: int, path: str) -> dict[str, Any] | None:

@@ -10,7 +10,8 @@ from typing import Any
 from ministack.services import alb, cognito
 
 from local_aws import acm
-from local_aws._early.dns import find_alias_target
+from local_aws.cognito import domains
+from local_aws.route53 import find_alias_target
 
 Record = dict[str, Any]
 TLS_PROTOCOLS = ("HTTPS", "TLS")
@@ -74,6 +75,7 @@ def _find_load_balancer(dns_name: str) -> LoadBalancer | None:
 
 def _find_login_pages(name: str, target: str) -> LoginPages | None:
     for (account, region, _pool_id), pool in cognito._user_pools.all_items():
-        if pool.get("CustomDomain") == name and cognito._cloudfront_domain(name) == target:
+        is_here = pool.get("CustomDomain") == name and cognito._cloudfront_domain(name) == target
+        if is_here and domains.is_active(pool, name):
             return LoginPages(account, region, pool)
     return None

@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from ministack import app
 from ministack.core.responses import request_scope, set_request_client_ip
-from ministack.services import alb, cognito
+from ministack.services import alb
 
 from local_aws import hosts
+from local_aws.cognito import pages
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -86,7 +87,9 @@ async def _dispatch(request: Request) -> Answer:
     with request_scope(destination.account, destination.region):
         if isinstance(destination, hosts.LoadBalancer):
             return await _through_load_balancer(destination, request)
-        return await _login_pages(request)
+        return await pages.serve(
+            destination.record, request.method, request.path, request.headers, request.body, request.query
+        )
 
 
 async def _through_load_balancer(destination: hosts.LoadBalancer, request: Request) -> Answer:
@@ -112,14 +115,6 @@ def _accepted_headers(balancer: str, headers: Headers) -> Headers:
     if alb._lb_attr(balancer, "routing.http.drop_invalid_header_fields.enabled", "false") != "true":
         return headers
     return {name: value for name, value in headers.items() if VALID_HEADER_NAME.fullmatch(name)}
-
-
-async def _login_pages(request: Request) -> Answer:
-    arguments = (request.method, request.path, request.headers)
-    answer = await app._handle_cognito_get_request(*arguments, request.query)
-    if answer is None:
-        answer = await app._handle_cognito_body_request(*arguments, request.body, request.query)
-    return answer or (404, TEXT.copy(), b"Not found\n")
 
 
 def _joined_headers(scope: Message) -> Headers:

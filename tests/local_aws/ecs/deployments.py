@@ -1,0 +1,192 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Deployments of services: they take time, can be followed one by one, and keep their history."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+from ministack.services import ecs
+
+from local_aws.ecs.api import Record, answer, find_service
+from local_aws.hooks import Function, Handler, Params, Response, patch, patch_action
+
+HISTORY = "_deployments"
+
+
+def install() -> None:
+    """Add the calls that follow a deployment."""
+    patch(ecs, "_make_deployment", _starting)
+    patch_action(ecs._ACTION_MAP, "DescribeServiceDeployments", _describe)
+    patch_action(ecs._ACTION_MAP, "ListServiceDeployments", _list)
+    patch_action(ecs._ACTION_MAP, "DescribeServiceRevisions", _describe_revisions)
+
+
+def note_deployment(service: Record) -> None:
+    """Remember a deployment that has just begun."""
+    history = service.setdefault(HISTORY, [])
+    primary = ecs._primary_deployment(service)
+    if primary and all(entry["deployment"] is not primary for entry in history):
+        history.append(_entry(service, primary, history[-1] if history else None))
+    service["currentServiceDeployment"] = history[-1]["arn"]
+    service["currentServiceRevisions"] = [{"arn": history[-1]["revision"]}]
+
+
+def _entry(service: Record, deployment: Record, previous: Record | None) -> Record:
+    definition = ecs._task_defs[ecs._resolve_td_key(deployment["taskDefinition"])]
+    return {
+        "arn": _arn(service, "service-deployment", uuid.uuid4().hex[:21]),
+        "revision": _arn(service, "service-revision", str(time.time_ns())),
+        "previous": previous["revision"] if previous else None,
+        "deployment": deployment,
+        "service": service,
+        "started": time.time(),
+        "containers": definition["containerDefinitions"],
+    }
+
+
+def _arn(service: Record, kind: str, identifier: str) -> str:
+    return f"{service['serviceArn'].replace(':service/', f':{kind}/', 1)}/{identifier}"
+
+
+def _starting(original: Function) -> Function:
+    def make(definition: str, count: int, status: str = "PRIMARY") -> Record:
+        deployment: Record = original(definition, count, status)
+        reason = f"ECS deployment {deployment['id']} in progress."
+        deployment.update(rolloutState="IN_PROGRESS", rolloutStateReason=reason)
+        return deployment
+
+    return make
+
+
+def _describe(_original: Handler) -> Handler:
+    def describe(params: Params) -> Response:
+        wanted, known = params.get("serviceDeploymentArns", []), {one["arn"]: one for one in _all_entries()}
+        found = [_view(known[arn]) for arn in wanted if arn in known]
+        failures = [{"arn": arn, "reason": "MISSING"} for arn in wanted if arn not in known]
+        return answer({"serviceDeployments": found, "failures": failures})
+
+    return describe
+
+
+def _list(_original: Handler) -> Handler:
+    def list_deployments(params: Params) -> Response:
+        service = find_service(params)
+        views = [_view(entry) for entry in reversed(service.get(HISTORY, []))] if service else []
+        wanted = params.get("status") or [view["status"] for view in views]
+        briefs = [_brief(view) for view in views if view["status"] in wanted]
+        return answer({"serviceDeployments": briefs})
+
+    return list_deployments
+
+
+def _describe_revisions(_original: Handler) -> Handler:
+    def describe(params: Params) -> Response:
+        wanted, known = params.get("serviceRevisionArns", []), {one["revision"]: one for one in _all_entries()}
+        found = [_revision_view(known[arn]) for arn in wanted if arn in known]
+        failures = [{"arn": arn, "reason": "MISSING"} for arn in wanted if arn not in known]
+        return answer({"serviceRevisions": found, "failures": failures})
+
+    return describe
+
+
+def _all_entries() -> list[Record]:
+    return [entry for service in ecs._services.values() for entry in service.get(HISTORY, [])]
+
+
+def _view(entry: Record) -> Record:
+    deployment, service = entry["deployment"], entry["service"]
+    status = _status(entry)
+    view: Record = {
+        "serviceDeploymentArn": entry["arn"],
+        "serviceArn": service["serviceArn"],
+        "clusterArn": service["clusterArn"],
+        "createdAt": entry["started"],
+        "startedAt": entry["started"],
+        "updatedAt": _finish_time(entry) or time.time(),
+        "targetServiceRevision": _counted(entry["revision"], deployment),
+        "status": status,
+        "statusReason": deployment.get("rolloutStateReason", ""),
+        "deploymentConfiguration": service["deploymentConfiguration"],
+        "deploymentCircuitBreaker": _breaker(entry),
+    }
+    if entry["previous"]:
+        view["sourceServiceRevisions"] = [{"arn": entry["previous"]}]
+    if status not in ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
+        view["finishedAt"] = _finish_time(entry)
+    if status.startswith("ROLLBACK"):
+        view["rollback"] = {"reason": deployment["rolloutStateReason"], "serviceRevisionArn": entry["previous"]}
+    return view
+
+
+def _brief(view: Record) -> Record:
+    keys = ("serviceDeploymentArn", "serviceArn", "clusterArn", "createdAt", "startedAt", "finishedAt", "status")
+    brief = {key: view[key] for key in (*keys, "statusReason") if key in view}
+    return {**brief, "targetServiceRevisionArn": view["targetServiceRevision"]["arn"]}
+
+
+def _counted(revision: str, deployment: Record) -> Record:
+    counts = {"requested": "desiredCount", "running": "runningCount", "pending": "pendingCount"}
+    return {"arn": revision, **{f"{name}TaskCount": deployment[key] for name, key in counts.items()}}
+
+
+def _status(entry: Record) -> str:
+    deployment, service = entry["deployment"], entry["service"]
+    if deployment["rolloutState"] == "COMPLETED" or entry.get("succeeded"):
+        entry["succeeded"] = True
+        return "SUCCESSFUL"
+    if deployment["rolloutState"] == "FAILED":
+        return _rollback_status(deployment, service)
+    return "IN_PROGRESS" if deployment["status"] == "PRIMARY" else "STOPPED"
+
+
+def _rollback_status(deployment: Record, service: Record) -> str:
+    primary = ecs._primary_deployment(service)
+    breaker = service["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
+    if not breaker.get("rollback"):
+        return "STOPPED"
+    if primary is deployment:
+        # There is nothing to go back to before the first success.
+        return "ROLLBACK_FAILED"
+    return "ROLLBACK_IN_PROGRESS" if primary["rolloutState"] == "IN_PROGRESS" else "ROLLBACK_SUCCESSFUL"
+
+
+def _finish_time(entry: Record) -> float | None:
+    if _status(entry) in ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
+        return None
+    return float(entry.setdefault("finished", time.time()))
+
+
+def _breaker(entry: Record) -> Record:
+    deployment, service = entry["deployment"], entry["service"]
+    breaker = service["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
+    if not breaker.get("enable"):
+        return {"status": "DISABLED", "failureCount": 0, "threshold": 0}
+    states = {"FAILED": "TRIGGERED", "COMPLETED": "MONITORING_COMPLETE"}
+    return {
+        "status": states.get(deployment["rolloutState"], "MONITORING"),
+        "failureCount": int(deployment.get("failedTasks", 0)),
+        "threshold": ecs._circuit_breaker_threshold(service),
+    }
+
+
+def _revision_view(entry: Record) -> Record:
+    service = entry["service"]
+    copied = ("launchType", "platformVersion", "platformFamily", "loadBalancers", "networkConfiguration")
+    digests = entry["deployment"].get("_image_digests", {})
+    return {
+        "serviceRevisionArn": entry["revision"],
+        "serviceArn": service["serviceArn"],
+        "clusterArn": service["clusterArn"],
+        "taskDefinition": entry["deployment"]["taskDefinition"],
+        "createdAt": entry["started"],
+        **{key: service[key] for key in copied if service.get(key)},
+        "containerImages": [_image(container, digests) for container in entry["containers"]],
+    }
+
+
+def _image(container: Record, digests: dict[str, str]) -> Record:
+    digest = digests.get(container["name"]) or container["image"].partition("@")[2]
+    image = {"containerName": container["name"], "image": container["image"]}
+    return {**image, "imageDigest": digest} if digest else image

@@ -1,0 +1,127 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Watches the tasks of services: only healthy ones complete a deployment, unhealthy ones are replaced."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from ministack.core.responses import request_scope
+from ministack.services import ecs
+
+from local_aws.ecs.api import Record
+from local_aws.elb import health
+from local_aws.hooks import Function, patch
+
+TICK_SECONDS = 0.5
+logger = logging.getLogger("local_aws.ecs")
+
+
+def install() -> None:
+    """Tie deployments to health, and start watching."""
+    patch(ecs, "_record_service_task_healthy", _only_if_healthy)
+    threading.Thread(target=_watch_forever, name="local-aws-ecs-supervisor", daemon=True).start()
+
+
+def _only_if_healthy(original: Function) -> Function:
+    def record(service_key: str, task: Record) -> None:
+        service = ecs._services.get(service_key)
+        if service and _is_healthy(service, task):
+            original(service_key, task)
+
+    return record
+
+
+def _is_healthy(service: Record, task: Record) -> bool:
+    return all(state in ("healthy", "unused") for state in _target_states(service, task)) and (
+        _container_health(task) in ("HEALTHY", "UNKNOWN")
+    )
+
+
+def _target_states(service: Record, task: Record) -> list[str]:
+    address = ecs._task_ip(task)
+    balancers = service.get("loadBalancers") or []
+    return [health.state(one["targetGroupArn"], address, int(one["containerPort"])) for one in balancers if address]
+
+
+def _container_health(task: Record) -> str:
+    return str(task.get("healthStatus", "UNKNOWN"))
+
+
+def _watch_forever() -> None:
+    while True:
+        time.sleep(TICK_SECONDS)
+        for (account, region, key), service in ecs._services.all_items():
+            with request_scope(account, region):
+                _watch_safely(key, service)
+
+
+def _watch_safely(key: str, service: Record) -> None:
+    try:
+        if service["status"] == "ACTIVE" and ecs._get_docker():
+            _watch(key, service)
+    except Exception:
+        # One odd service must not leave the others unwatched.
+        logger.exception("watching service %s", key)
+
+
+def _watch(key: str, service: Record) -> None:
+    cluster = key.partition("/")[0]
+    for task in _running_tasks(service):
+        _update_container_health(task)
+        reason = _find_reason_to_stop(service, task)
+        if reason:
+            _replace(cluster, task, reason)
+        elif not task.get("_startup_stable") and _seconds_running(task) > ecs._ECS_DEPLOYMENT_STEADY_DELAY:
+            ecs._record_service_task_healthy(key, task)
+    primary = ecs._primary_deployment(service)
+    if primary and primary["rolloutState"] == "IN_PROGRESS":
+        ecs._reconcile_service_tasks(cluster, key)
+        ecs._complete_service_deployment(cluster, key, expected_deployment_id=primary["id"])
+
+
+def _running_tasks(service: Record) -> list[Record]:
+    group = f"service:{service['serviceName']}"
+    return [
+        task
+        for task in ecs._tasks.values()
+        if task["group"] == group and task["clusterArn"] == service["clusterArn"] and task["lastStatus"] == "RUNNING"
+    ]
+
+
+def _seconds_running(task: Record) -> float:
+    return time.time() - float(ecs._ts_to_epoch(task["startedAt"]))
+
+
+def _update_container_health(task: Record) -> None:
+    states = [_docker_health(identifier) for identifier in task.get("_docker_ids") or []]
+    for container, state in zip(task["containers"], states, strict=False):
+        container["healthStatus"] = state
+    known = [state for state in states if state != "UNKNOWN"]
+    if known:
+        task["healthStatus"] = "HEALTHY" if set(known) == {"HEALTHY"} else min(set(known) - {"HEALTHY"})
+
+
+def _docker_health(identifier: str) -> str:
+    state = ecs._get_docker().api.inspect_container(identifier)["State"].get("Health") or {}
+    return {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}.get(
+        state.get("Status"), "UNKNOWN" if not state else "STARTING"
+    )
+
+
+def _find_reason_to_stop(service: Record, task: Record) -> str | None:
+    if _container_health(task) == "UNHEALTHY":
+        return "Task failed container health checks"
+    in_grace = _seconds_running(task) < int(service.get("healthCheckGracePeriodSeconds") or 0)
+    if in_grace or "unhealthy" not in _target_states(service, task):
+        return None
+    groups = ", ".join(one["targetGroupArn"] for one in service["loadBalancers"])
+    return f"Task failed ELB health checks in (target-group {groups})"
+
+
+def _replace(cluster: str, task: Record, reason: str) -> None:
+    ecs._stop_task({"cluster": cluster, "task": task["taskArn"], "reason": reason})
+    task["stopCode"] = "ServiceSchedulerInitiated"
+    ecs._record_service_task_failure(task)

@@ -1,0 +1,76 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""ECR's registry: it asks who pulls and pushes, and the answer decides whose repositories are meant."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region, json_response, request_scope
+from ministack.services import ecr
+
+from local_aws.hooks import Function, Params, Response, patch
+
+TOKEN_SECONDS = 12 * 3600
+USER = "AWS"
+Registry = Callable[..., Awaitable[Response]]
+
+
+def install() -> None:
+    """Make the registry ask for the token that GetAuthorizationToken gives."""
+    patch(ecr, "_get_authorization_token", _issue_token)
+    patch(ecr, "handle_registry_request", _asking)
+
+
+def password(account: str, region: str) -> str:
+    """The password with which a caller acts for an account in a region."""
+    return base64.b64encode(json.dumps({"account": account, "region": region}).encode()).decode()
+
+
+def _issue_token(_original: Function) -> Function:
+    def issue(_params: Params) -> Response:
+        account, region = get_account_id(), get_region()
+        pair = f"{USER}:{password(account, region)}"
+        data = {
+            "authorizationToken": base64.b64encode(pair.encode()).decode(),
+            "expiresAt": int(time.time()) + TOKEN_SECONDS,
+            "proxyEndpoint": f"https://{account}.dkr.ecr.{region}.amazonaws.com",
+        }
+        response: Response = json_response({"authorizationData": [data]})
+        return response
+
+    return issue
+
+
+def _asking(original: Registry) -> Registry:
+    async def handle(method: str, path: str, headers: dict[str, str], *request: Any) -> Response:
+        caller = _find_caller(headers.get("authorization", ""))
+        if not caller:
+            return _refuse()
+        with request_scope(*caller):
+            return await original(method, path, headers, *request)
+
+    return handle
+
+
+def _find_caller(authorization: str) -> tuple[str, str] | None:
+    scheme, _, encoded = authorization.partition(" ")
+    try:
+        user, _, secret = base64.b64decode(encoded).decode().partition(":")
+        caller = json.loads(base64.b64decode(secret))
+    except (binascii.Error, ValueError):
+        return None
+    known = scheme.lower() == "basic" and user == USER
+    return (caller["account"], caller["region"]) if known else None
+
+
+def _refuse() -> Response:
+    body = {"errors": [{"code": "UNAUTHORIZED", "message": "authentication required"}]}
+    challenge = 'Basic realm="local AWS",service="ecr.amazonaws.com"'
+    headers = {"Content-Type": "application/json", "Www-Authenticate": challenge}
+    return 401, {**headers, "Docker-Distribution-Api-Version": "registry/2.0"}, json.dumps(body).encode()
