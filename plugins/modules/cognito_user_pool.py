@@ -327,8 +327,8 @@ def check_invite_message(message: Fields) -> None:
         missing = [text for text in PLACEHOLDERS if text not in (message.get(key) or "")]
         if message.get(key) and missing:
             raise PlanRefusedError(
-                f"invite_message.{key} lacks {' and '.join(missing)}: without it the invited user cannot log in. Mark the "
-                "text with !unsafe, as Ansible takes {####} for a comment."
+                f"invite_message.{key} lacks {' and '.join(missing)}: without it the invited user cannot log in. "
+                "Mark the text with !unsafe, as Ansible takes {####} for a comment."
             )
     if len(message.get("sms_message") or "") > 140:
         raise PlanRefusedError("invite_message.sms_message is longer than the 140 characters AWS allows: shorten it.")
