@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
+from xml.sax.saxutils import escape
 
 from ministack.services import iam as backend
 
@@ -20,6 +22,10 @@ SERVICE_ROLES = {
     "replication.ecr.amazonaws.com": "ECRReplication",
 }
 ROLE_PREFIX = "AWSServiceRoleFor"
+TAG_PART = re.compile(r"Tags\.member\.\d+\.(Key|Value)")
+VALID_TAG = re.compile(r"[\w\s.:/=+\-@]*")
+TAGGING = ("CreateRole", "TagRole", "CreatePolicy", "TagPolicy", "CreateUser", "TagUser")
+DESCRIBING = ("CreateRole", "UpdateRole", "UpdateRoleDescription", "CreatePolicy")
 
 
 def install() -> None:
@@ -28,6 +34,10 @@ def install() -> None:
         guard(actions, f"Attach{owner}Policy", _check_policy_exists)
     guard(actions, "CreateRole", _checking_trust("AssumeRolePolicyDocument"))
     guard(actions, "UpdateAssumeRolePolicy", _checking_trust("PolicyDocument"))
+    for action in DESCRIBING:
+        guard(actions, action, _escape_description)
+    for action in TAGGING:
+        guard(actions, action, _check_tags)
     patch_action(actions, "CreateServiceLinkedRole", _naming_service_roles)
 
 
@@ -44,6 +54,27 @@ def _check_policy_exists(params: Params) -> Response | None:
     if backend._policy_exists(arn):
         return None
     return _error(404, "NoSuchEntity", f"Policy {arn} does not exist or is not attachable.")
+
+
+def _escape_description(params: Params) -> None:
+    """ministack puts descriptions into its XML as they are."""
+    if _text(params, "Description"):
+        params["Description"] = [escape(_text(params, "Description"))]
+
+
+def _check_tags(params: Params) -> Response | None:
+    for name in params:
+        part = TAG_PART.fullmatch(name)
+        if part and not VALID_TAG.fullmatch(_text(params, name)):
+            where = name.removesuffix(part[1]).lower() + part[1].lower()
+            pattern = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]*"
+            return _error(
+                400,
+                "ValidationError",
+                f"1 validation error detected: Value at '{where}' failed to satisfy constraint: "
+                f"Member must satisfy regular expression pattern: {pattern}",
+            )
+    return None
 
 
 def _statements(document: str) -> list[dict[str, Any]] | None:

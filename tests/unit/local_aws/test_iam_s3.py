@@ -33,6 +33,14 @@ def test_trust_policy_must_be_one(account: Account, document: str) -> None:
         account.client("iam").create_role(RoleName="task", AssumeRolePolicyDocument=document)
 
 
+def test_description_may_hold_markup_but_tags_may_not(account: Account) -> None:
+    iam = account.client("iam")
+    iam.create_role(RoleName="task", AssumeRolePolicyDocument=policy(TRUST), Description="a & b")
+    assert iam.get_role(RoleName="task")["Role"]["Description"] == "a & b"
+    with pytest.raises(ClientError, match="ValidationError"):
+        iam.tag_role(RoleName="task", Tags=[{"Key": "Owner", "Value": "a & b"}])
+
+
 def test_service_linked_role_has_its_name(account: Account) -> None:
     iam = account.client("iam")
     role = iam.create_service_linked_role(AWSServiceName="ecs.amazonaws.com")["Role"]
