@@ -1,0 +1,158 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+from typing import Any
+
+import boto3
+import pytest
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
+    KNOWN_AFTER_APPLY,
+    SENSITIVE,
+    PlanRefusedError,
+)
+from ansible_collections.gatehouse.fargate.plugins.modules import cognito_users as subject
+from botocore.stub import Stubber
+
+POOL_ID = "eu-west-1_AbCdEfGhI"
+PASSWORD = "Never-To-Be-Seen-1"
+RULES = subject.PoolRules(case_sensitive=False, unique_emails=True)
+
+
+def existing(name: str, **changed: Any) -> dict[str, Any]:
+    user = {"username": name, "email": f"{name}@example.com", "email_verified": True}
+    return {**user, "status": "CONFIRMED", "enabled": True, **changed}
+
+
+def declared(name: str, **changed: Any) -> dict[str, Any]:
+    return {"username": name, "email": f"{name}@example.com", "temporary_password": None, "invite": None, **changed}
+
+
+def plan(current: list[dict[str, Any]], users: list[dict[str, Any]], purge: bool = False) -> subject.Plan:
+    return subject.plan(current, RULES, {"user_pool_id": POOL_ID, "users": users, "purge": purge})
+
+
+def cognito() -> Any:
+    return boto3.client("cognito-idp", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+
+
+def test_a_pool_that_is_yet_to_come_is_not_asked() -> None:
+    with Stubber(cognito()) as stub:
+        assert subject.describe(stub.client, KNOWN_AFTER_APPLY) == []
+        assert subject.pool_rules(stub.client, KNOWN_AFTER_APPLY) == subject.PoolRules()
+
+
+@pytest.mark.parametrize(
+    ("user", "sent", "invited"),
+    [
+        (declared("bob"), {"DesiredDeliveryMediums": ["EMAIL"]}, True),
+        (
+            declared("bob", temporary_password=PASSWORD),
+            {"TemporaryPassword": PASSWORD, "MessageAction": "SUPPRESS"},
+            False,
+        ),
+        (
+            declared("bob", temporary_password=PASSWORD, invite=True),
+            {"TemporaryPassword": PASSWORD, "DesiredDeliveryMediums": ["EMAIL"]},
+            True,
+        ),
+    ],
+)
+def test_a_new_user_is_invited_unless_a_password_is_given(
+    user: dict[str, Any], sent: dict[str, Any], invited: bool
+) -> None:
+    client = cognito()
+    planned = plan([], [user])
+    assert planned.changes[0].after["invited"] is invited
+    attributes = [{"Name": "email", "Value": "bob@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    expected = {"UserPoolId": POOL_ID, "Username": "bob", "UserAttributes": attributes, **sent}
+    with Stubber(client) as stub:
+        stub.add_response("admin_create_user", {}, expected)
+        subject.apply(client, POOL_ID, planned)
+        stub.assert_no_pending_responses()
+
+
+def test_a_password_never_shows() -> None:
+    planned = plan([], [declared("bob", temporary_password=PASSWORD)])
+    assert planned.changes[0].after["temporary_password"] == SENSITIVE
+    shown = [planned.result, repr(planned), [change.shown() for change in planned.changes]]
+    assert PASSWORD not in repr(shown)
+
+
+@pytest.mark.parametrize("status", ["CONFIRMED", "FORCE_CHANGE_PASSWORD", "RESET_REQUIRED"])
+def test_a_user_who_exists_gets_no_password(status: str) -> None:
+    user = declared("bob", temporary_password=PASSWORD, invite=True)
+    assert plan([existing("bob", status=status)], [user]).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("drift", "before"),
+    [
+        ({"email": "old@example.com"}, {"email": "old@example.com"}),
+        ({"email_verified": False}, {"email_verified": False}),
+    ],
+)
+def test_an_email_is_changed_and_verified_in_one_call(drift: dict[str, Any], before: dict[str, Any]) -> None:
+    client = cognito()
+    planned = plan([existing("bob", **drift)], [declared("bob", temporary_password=PASSWORD)])
+    assert planned.changes[0].before == before
+    attributes = [{"Name": "email", "Value": "bob@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    expected = {"UserPoolId": POOL_ID, "Username": "bob", "UserAttributes": attributes}
+    with Stubber(client) as stub:
+        stub.add_response("admin_update_user_attributes", {}, expected)
+        subject.apply(client, POOL_ID, planned)
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(("purge", "deleted"), [(False, []), (True, ["mallory"])])
+def test_unlisted_users_go_only_when_asked_and_federated_ones_never(purge: bool, deleted: list[str]) -> None:
+    current = [existing("bob"), existing("mallory"), existing("google_1", status="EXTERNAL_PROVIDER")]
+    planned = plan(current, [declared("bob")], purge)
+    assert [change.name for change in planned.changes] == deleted
+    assert len(planned.result) == len(current) - len(deleted)
+
+
+def test_names_match_regardless_of_case_where_the_pool_says_so() -> None:
+    assert plan([existing("bob")], [declared("Bob", email="bob@example.com")]).changes == ()
+    strict = subject.plan([existing("bob")], subject.PoolRules(), {"users": [declared("Bob")], "purge": False})
+    assert [change.action.value for change in strict.changes] == ["create"]
+
+
+@pytest.mark.parametrize(
+    ("users", "refusal"),
+    [
+        ([declared("bob"), declared("Bob", email="b@example.com")], "username bob is listed more than once"),
+        ([declared("bob"), declared("eve", email="Bob@example.com")], "email bob@example.com is listed more than once"),
+        ([declared("bob", email="nowhere")], "'nowhere' of bob is no email address"),
+        ([declared("bob", invite=False)], "bob has neither temporary_password nor an invitation"),
+    ],
+)
+def test_users_who_could_not_log_in_are_refused(users: list[dict[str, Any]], refusal: str) -> None:
+    with pytest.raises(PlanRefusedError, match=refusal):
+        plan([], users)
+
+
+def test_an_error_names_the_user_and_not_the_password() -> None:
+    client = cognito()
+    planned = plan([], [declared("bob", temporary_password=PASSWORD)])
+    with Stubber(client) as stub:
+        stub.add_client_error("admin_create_user", "InvalidPasswordException", "Password not long enough")
+        with pytest.raises(AnsibleAWSError, match="Failed to create user bob") as caught:
+            subject.apply(client, POOL_ID, planned)
+    assert PASSWORD not in str(caught.value)
+
+
+def test_users_are_read_from_every_page() -> None:
+    client = cognito()
+    attributes = [{"Name": "email", "Value": "a@example.com"}, {"Name": "email_verified", "Value": "true"}]
+    first = {"Username": "a", "Attributes": attributes, "Enabled": True, "UserStatus": "CONFIRMED"}
+    second = {"Username": "b", "Enabled": False, "UserStatus": "FORCE_CHANGE_PASSWORD"}
+    with Stubber(client) as stub:
+        stub.add_response("list_users", {"Users": [first], "PaginationToken": "more"})
+        stub.add_response("list_users", {"Users": [second]})
+        assert subject.describe(client, POOL_ID) == [
+            existing("a"),
+            existing("b", email="", email_verified=False, status="FORCE_CHANGE_PASSWORD", enabled=False),
+        ]
