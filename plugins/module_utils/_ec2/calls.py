@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.cloud import CloudRetry
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
+from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import ansible_dict_to_boto3_tag_list
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.waiters import wait_for
@@ -192,9 +193,18 @@ def _send(client: Any, call: Call, request: Fields) -> Any:
 def _remove(method: Any, request: Fields) -> Any:
     patient = AWSRetry.jittered_backoff(retries=60, delay=2, max_delay=5, catch_extra_error_codes=STILL_IN_USE)(method)
     try:
-        return patient(**request)
+        answer = patient(**request)
     except is_boto3_error_code(GONE):
         return {}
+    _refuse_silent_failure(answer)
+    return answer
+
+
+def _refuse_silent_failure(answer: Fields) -> None:
+    """Calls that take many ids succeed even when they failed for some."""
+    for item in answer.get("Unsuccessful", []):
+        if not item["Error"]["Code"].endswith("NotFound"):
+            raise AnsibleAWSError(message=f"Failed to remove {item['ResourceId']}: {item['Error']['Message']}")
 
 
 def _subject(request: Fields) -> str:

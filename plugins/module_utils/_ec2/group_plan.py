@@ -33,6 +33,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Change,
     Fields,
     Plan,
+    PlanRefusedError,
     tag_differences,
     tags_after,
 )
@@ -97,6 +98,7 @@ def names_by_id(state: Fields) -> dict[str, str]:
 
 def plan_group(current: Fields, wanted: Fields, params: Fields) -> Change | None:
     ids = {name: group["id"] for name, group in current["groups"].items()}
+    refuse_unknown_groups(wanted, {*ids, *(group["name"] for group in params["groups"])})
     rules = {way: wanted_rules(wanted[way], ids, current["prefix_lists"]) for way in DIRECTIONS}
     tags = {**(params["tags"] or {}), "Name": wanted["name"]}
     group = current["groups"].get(wanted["name"])
@@ -104,6 +106,16 @@ def plan_group(current: Fields, wanted: Fields, params: Fields) -> Change | None
         return create_group(current, wanted, rules, tags, params)
     refuse_foreign(f"security group {group['name']} ({group['id']})", group["tags"], params)
     return update_group(current, group, rules, tags, params)
+
+
+def refuse_unknown_groups(wanted: Fields, known: set[str]) -> None:
+    named = [name for way in DIRECTIONS for rule in wanted[way] or [] for name in rule["groups"] or []]
+    for name in named:
+        if name not in known and not name.startswith("sg-") and name != KNOWN_AFTER_APPLY:
+            raise PlanRefusedError(
+                f"groups of a rule of {wanted['name']} holds {name}, which is neither declared nor in the VPC: "
+                "declare it, or give the id of a group."
+            )
 
 
 def create_group(

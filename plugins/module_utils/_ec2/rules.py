@@ -8,6 +8,7 @@ This module util is private to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +72,7 @@ def wanted_rules(
 
 
 def _peers(rule: Fields, groups: Mapping[str, str], prefix_lists: Mapping[str, str]) -> list[tuple[str, str]]:
-    peers = [("ipv6_cidr" if ":" in cidr else "cidr", cidr) for cidr in rule["cidrs"] or []]
+    peers = [_range(cidr) for cidr in rule["cidrs"] or []]
     peers += [("prefix_list", _prefix_list(name, prefix_lists)) for name in rule["prefix_lists"] or []]
     peers += [("group", groups.get(name, name)) for name in rule["groups"] or []]
     if not peers:
@@ -79,6 +80,15 @@ def _peers(rule: Fields, groups: Mapping[str, str], prefix_lists: Mapping[str, s
             f"rule '{rule['description'] or rule['port']}' has no peer: set cidrs, groups or prefix_lists."
         )
     return peers
+
+
+def _range(cidr: str) -> tuple[str, str]:
+    """Returns a range without host bits, as AWS stores it."""
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        raise PlanRefusedError(f"cidrs holds '{cidr}', which is no address range: write it like 10.0.0.0/16.") from None
+    return ("cidr" if network.version == 4 else "ipv6_cidr"), str(network)
 
 
 def _prefix_list(name: str, prefix_lists: Mapping[str, str]) -> str:

@@ -15,7 +15,6 @@ Network = ipaddress.IPv4Network
 
 # AWS: a VPC and a subnet are /16 to /28; a load balancer needs /27.
 VPC_PREFIXES = range(16, 29)
-LARGEST_SUBNET_PREFIX = 16
 SMALLEST_SUBNET_PREFIX = 28
 LOAD_BALANCER_PREFIX = 27
 USUAL_NEW_BITS = 4
@@ -58,20 +57,61 @@ def carve(cidr: object, zones: int) -> tuple[list[str], list[str]]:
     return ranges[:zones], ranges[zones:]
 
 
-def problems(vpc: object, public: list[str], private: list[str]) -> list[str]:
-    """Returns what is wrong with explicit subnets, one sentence each; empty when all is well."""
+def layout(cidr: object, zones: list[str], public: list[str], private: list[str]) -> dict[str, list[dict[str, str]]]:
+    """Returns every subnet's range and zone: as given, else carved."""
+    if not public and not private:
+        public, private = carve(cidr, len(zones))
+    return {
+        tier: [{"cidr": cidr, "availability_zone": zone} for cidr, zone in zip(ranges, zones, strict=True)]
+        for tier, ranges in (("public", public), ("private", private))
+    }
+
+
+def problems(vpc: object, zones: int, public: list[str], private: list[str]) -> list[str]:
+    """Returns what is wrong with a layout, one sentence each; empty when all is well."""
     try:
         network = parse_vpc(vpc)
+        if not public and not private:
+            carve(vpc, zones)
         subnets = {cidr: parse(cidr) for cidr in [*public, *private]}
     except LayoutError as error:
         return [str(error)]
-    found = [_misfit(network, subnet, cidr in public) for cidr, subnet in subnets.items()]
+    return _miscounted(zones, public, private) + _misplaced(network, subnets, public, private)
+
+
+def range_problems(cidrs: object) -> list[str]:
+    """Returns what is wrong with a list of address ranges, IPv4 or IPv6."""
+    if not isinstance(cidrs, list):
+        return [f"'{cidrs}' is no list: write it like ['0.0.0.0/0']"]
+    return [problem for cidr in cidrs if (problem := _range_problem(str(cidr)))]
+
+
+def _range_problem(cidr: str) -> str:
+    try:
+        ipaddress.ip_network(cidr)
+    except ValueError as error:
+        return f"{error}: write it like 203.0.113.0/24"
+    return "" if "/" in cidr else f"'{cidr}' has no prefix length: write {cidr}/32 for one address"
+
+
+def _miscounted(zones: int, public: list[str], private: list[str]) -> list[str]:
+    if not public and not private:
+        return []
+    return [
+        f"{len(ranges)} {tier} subnets are given for {zones} availability zones: give one for each, or none of either"
+        for tier, ranges in (("public", public), ("private", private))
+        if len(ranges) != zones
+    ]
+
+
+def _misplaced(vpc: Network, subnets: dict[str, Network], public: list[str], private: list[str]) -> list[str]:
+    misfits = [_misfit(vpc, subnet, cidr in public) for cidr, subnet in subnets.items()]
     overlaps = [
         f"'{one}' and '{other}' overlap: give every subnet a range of its own"
         for one, other in combinations([*public, *private], 2)
         if subnets[one].overlaps(subnets[other])
     ]
-    return [problem for problem in found if problem] + overlaps
+    return [misfit for misfit in misfits if misfit] + overlaps
 
 
 def _misfit(vpc: Network, subnet: Network, is_public: bool) -> str:
@@ -79,6 +119,6 @@ def _misfit(vpc: Network, subnet: Network, is_public: bool) -> str:
         return f"'{subnet}' lies outside the VPC's range '{vpc}': choose a part of it"
     if is_public and subnet.prefixlen > LOAD_BALANCER_PREFIX:
         return f"'{subnet}' is too small for a load balancer: take /{LOAD_BALANCER_PREFIX} or larger"
-    if not LARGEST_SUBNET_PREFIX <= subnet.prefixlen <= SMALLEST_SUBNET_PREFIX:
-        return f"'{subnet}' cannot be a subnet: AWS takes /{LARGEST_SUBNET_PREFIX} to /{SMALLEST_SUBNET_PREFIX}"
+    if subnet.prefixlen > SMALLEST_SUBNET_PREFIX:
+        return f"'{subnet}' cannot be a subnet: AWS takes /{SMALLEST_SUBNET_PREFIX} or larger"
     return ""
