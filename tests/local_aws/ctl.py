@@ -32,6 +32,7 @@ ACCOUNT = "111122223333"
 START_SECONDS = 60
 STOP_SECONDS = 30
 POLL_SECONDS = 0.1
+MODULE = "-m local_aws"
 NO_ENGINE = "unix:///nonexistent/docker.sock"
 # Servers that ministack would open beside its API, on other ports.
 CLOSED = {"IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "USE_SSL": "0"}
@@ -70,7 +71,7 @@ class Instance:
             pid = int(self._pid_file.read_text())
         except (OSError, ValueError):
             return None
-        return pid if "local_aws" in _command_of(pid) else None
+        return pid if MODULE in _command_of(pid) else None
 
     @property
     def port(self) -> int | None:
@@ -120,7 +121,7 @@ class Instance:
     def _spawn(self, port: int, docker: bool) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
             return subprocess.Popen(
-                [_interpreter(), "-m", "local_aws"],
+                [_interpreter(), *MODULE.split()],
                 env=self._process_environment(port, docker),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -278,9 +279,17 @@ def _remove_containers(port: int) -> None:
         return
     # ministack labels what it starts with the address that only one instance can hold.
     label = f"label=ministack.instance={socket.gethostname()}:{port}"
-    listed = subprocess.run([docker, "ps", "-aq", "--filter", label], capture_output=True, text=True, check=True)
-    if listed.stdout.split():
-        subprocess.run([docker, "rm", "-f", "-v", *listed.stdout.split()], capture_output=True, check=True)
+    containers = _lines([docker, "ps", "-aq", "--filter", label])
+    if containers:
+        subprocess.run([docker, "rm", "-f", "-v", *containers], capture_output=True, check=False)
+    pulled = _lines([docker, "images", "--digests", "--format", "{{.Repository}}@{{.Digest}}"])
+    images = [image for image in pulled if image.startswith(f"{LOOPBACK}:{port}/")]
+    if images:
+        subprocess.run([docker, "rmi", *images], capture_output=True, check=False)
+
+
+def _lines(command: list[str]) -> list[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
 
 
 def _command_of(pid: int) -> str:

@@ -105,9 +105,9 @@ def _update_container_health(task: Record) -> None:
 
 
 def _docker_health(identifier: str) -> str:
-    state = ecs._get_docker().api.inspect_container(identifier)["State"].get("Health") or {}
-    return {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY"}.get(
-        state.get("Status"), "UNKNOWN" if not state else "STARTING"
+    state: Record = ecs._get_docker().api.inspect_container(identifier)["State"].get("Health") or {}
+    return {"healthy": "HEALTHY", "unhealthy": "UNHEALTHY", "starting": "STARTING"}.get(
+        str(state.get("Status")), "UNKNOWN"
     )
 
 
