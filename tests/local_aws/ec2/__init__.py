@@ -14,11 +14,13 @@ def install() -> None:
     for part in (zones, vpcs, routes, nat, security_groups, prefix_lists, endpoints, tags, filters):
         part.install()
     for action in list(backend._ACTION_MAP):
-        guard(backend._ACTION_MAP, action, _check_dry_run)
+        guard(backend._ACTION_MAP, action, _before_each)
 
 
-def _check_dry_run(params: Params) -> Response | None:
-    """ministack would carry a dry run out."""
+def _before_each(params: Params) -> Response | None:
+    """Let time pass, and stop dry runs, which ministack would carry out."""
+    nat.settle()
+    endpoints.settle()
     if flag(params, "DryRun"):
         return error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
     return None

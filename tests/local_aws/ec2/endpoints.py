@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from .. import provisioning
 from ..hooks import Handler, Params, Response, patch_action
 from .api import backend, derived_id, error, first_missing, flag, get_region, id_in, members, reply, text
 from .endpoint_view import endpoint_xml
@@ -57,8 +59,7 @@ def _by_token(token: str) -> Endpoint | None:
 
 
 def _created(endpoint: Endpoint) -> Response:
-    state = "pending" if _is_interface(endpoint) else "available"
-    return reply("CreateVpcEndpoint", endpoint_xml({**endpoint, "State": state}, "vpcEndpoint"))
+    return reply("CreateVpcEndpoint", endpoint_xml(endpoint, "vpcEndpoint"))
 
 
 def _is_interface(endpoint: Endpoint) -> bool:
@@ -70,6 +71,8 @@ def _complete(endpoint: Endpoint, params: Params) -> None:
     default_group = backend._vpcs[endpoint["VpcId"]]["DefaultSecurityGroupId"]
     groups = members(params, "SecurityGroupId") or [default_group]
     endpoint.update(
+        State="pending" if _is_interface(endpoint) else "available",
+        Since=time.time(),
         Groups=groups if _is_interface(endpoint) else [],
         PrivateDnsEnabled=_wants_private_dns(params),
         PolicyDocument=text(params, "PolicyDocument") or FULL_ACCESS,
@@ -252,13 +255,31 @@ def _describe(params: Params) -> Response:
 def _delete(params: Params) -> Response:
     failures = ""
     for endpoint_id in members(params, "VpcEndpointId"):
-        endpoint = backend._vpc_endpoints.pop(endpoint_id, None)
+        endpoint = backend._vpc_endpoints.get(endpoint_id)
         if endpoint is None:
             failures += _failure(endpoint_id)
+        elif _is_interface(endpoint):
+            endpoint.update(State="deleting", Since=time.time())
         else:
-            _sync({**endpoint, "RouteTableIds": [], "SubnetIds": []})
-            backend._tags.pop(endpoint_id, None)
+            _remove(endpoint)
     return reply("DeleteVpcEndpoints", f"<unsuccessful>{failures}</unsuccessful>")
+
+
+def settle() -> None:
+    """Move the endpoints on whose time has come."""
+    for endpoint in backend._vpc_endpoints.values():
+        if endpoint["State"] == "available" or not provisioning.is_over(endpoint["Since"]):
+            continue
+        if endpoint["State"] == "deleting":
+            _remove(endpoint)
+        else:
+            endpoint["State"] = "available"
+
+
+def _remove(endpoint: Endpoint) -> None:
+    _sync({**endpoint, "RouteTableIds": [], "SubnetIds": []})
+    backend._vpc_endpoints.pop(endpoint["VpcEndpointId"])
+    backend._tags.pop(endpoint["VpcEndpointId"], None)
 
 
 def _failure(endpoint_id: str) -> str:

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from .. import provisioning
 from ..hooks import Handler, Params, Response, guard, patch_action
 from .api import (
     add_text,
@@ -26,6 +28,8 @@ from .api import (
 from .interfaces import drop_interface, private_ip, put_interface
 from .vpcs import has_internet_gateway
 
+ADDRESS_STATES = {"pending": "associating", "available": "succeeded"}
+
 
 def install() -> None:
     actions = backend._ACTION_MAP
@@ -33,7 +37,7 @@ def install() -> None:
     patch_action(actions, "DescribeAddresses", viewing(_show_addresses))
     patch_action(actions, "CreateNatGateway", _tying_address)
     patch_action(actions, "DescribeNatGateways", viewing(_show_nats))
-    patch_action(actions, "DeleteNatGateway", _untying_address)
+    patch_action(actions, "DeleteNatGateway", _deleting)
     guard(actions, "CreateNatGateway", _check_create_nat)
     guard(actions, "DescribeNatGateways", _missing_nats)
     guard(actions, "DescribeAddresses", _missing_addresses)
@@ -107,10 +111,14 @@ def _tying_address(original: Handler) -> Handler:
         if nat_id is None:
             return response
         nat = backend._nat_gateways[nat_id]
-        nat["ClientToken"] = text(params, "ClientToken")
-        if nat["ConnectivityType"] == "public" and not has_internet_gateway(nat["VpcId"]):
-            nat["State"] = "failed"
-        else:
+        has_way_out = nat["ConnectivityType"] == "private" or has_internet_gateway(nat["VpcId"])
+        nat.update(
+            ClientToken=text(params, "ClientToken"),
+            State="pending",
+            Next="available" if has_way_out else "failed",
+            Since=time.time(),
+        )
+        if has_way_out:
             _tie(nat)
         return _created(nat_id)
 
@@ -131,18 +139,31 @@ def _tie(nat: dict[str, Any]) -> None:
         address["PrivateIpAddress"] = nat["PrivateIp"]
 
 
-def _untying_address(original: Handler) -> Handler:
+def settle() -> None:
+    """Move the gateways on whose time has come."""
+    for nat in backend._nat_gateways.values():
+        if nat["State"] in ("pending", "deleting") and provisioning.is_over(nat["Since"]):
+            nat["State"] = nat["Next"]
+            if nat["State"] == "deleted":
+                _untie(nat)
+
+
+def _deleting(original: Handler) -> Handler:
     def run(params: Params) -> Response:
         response = original(params)
-        nat = backend._nat_gateways.get(text(params, "NatGatewayId"))
-        if response[0] == 200 and nat:
-            drop_interface(nat.get("InterfaceId", ""))
-            address = backend._addresses.get(nat["AllocationId"])
-            if address and address.get("NetworkInterfaceId") == nat.get("InterfaceId"):
-                address.update(AssociationId=None, NetworkInterfaceId=None, PrivateIpAddress=None)
+        if response[0] == 200:
+            nat = backend._nat_gateways[text(params, "NatGatewayId")]
+            nat.update(State="deleting", Next="deleted", Since=time.time())
         return response
 
     return run
+
+
+def _untie(nat: dict[str, Any]) -> None:
+    drop_interface(nat.get("InterfaceId", ""))
+    address = backend._addresses.get(nat["AllocationId"])
+    if address and address.get("NetworkInterfaceId") == nat.get("InterfaceId"):
+        address.update(AssociationId=None, NetworkInterfaceId=None, PrivateIpAddress=None)
 
 
 def _show_nats(root: Any) -> None:
@@ -165,7 +186,7 @@ def _show_nat_address(address_set: Any, nat: dict[str, Any]) -> None:
     add_text(address, "networkInterfaceId", nat["InterfaceId"])
     add_text(address, "privateIp", nat["PrivateIp"])
     add_text(address, "isPrimary", "true")
-    add_text(address, "status", "succeeded" if nat["State"] == "available" else "disassociating")
+    add_text(address, "status", ADDRESS_STATES.get(nat["State"], "disassociating"))
 
 
 def _show_addresses(root: Any) -> None:

@@ -232,7 +232,7 @@ def _check_detach_gateway(params: Params) -> Response | None:
 
 def _has_public_nat(vpc_id: str) -> bool:
     nats = backend._nat_gateways.values()
-    return any(nat["VpcId"] == vpc_id and nat["State"] == "available" and nat.get("AllocationId") for nat in nats)
+    return any(nat["VpcId"] == vpc_id and nat["State"] != "deleted" and nat.get("PublicIp") for nat in nats)
 
 
 def _check_delete_gateway(params: Params) -> Response | None:

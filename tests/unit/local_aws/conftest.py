@@ -55,6 +55,11 @@ def account(endpoint: str) -> Account:
     return Account(endpoint, str(next(_accounts)))
 
 
+@pytest.fixture
+def other_account(endpoint: str) -> Account:
+    return Account(endpoint, str(next(_accounts)))
+
+
 @pytest.fixture(scope="module")
 def shared_account(endpoint: str) -> Account:
     return Account(endpoint, str(next(_accounts)))
