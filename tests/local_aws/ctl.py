@@ -93,8 +93,9 @@ class Instance:
             self._end_process()
             chosen = _choose_port(port, self.port)
             docker = _docker_answers()
-            self._pid_file.write_text(str(self._spawn(chosen, docker).pid))
-            self._write_env(chosen, self._wait_until_ready(chosen), docker)
+            process = self._spawn(chosen, docker)
+            self._pid_file.write_text(str(process.pid))
+            self._write_env(chosen, self._wait_until_ready(process, chosen), docker)
 
     def stop(self) -> None:
         """End the process and remove the containers it started."""
@@ -145,16 +146,15 @@ class Instance:
         }
         return {**inherited, **own} if docker else {**inherited, **own, "DOCKER_HOST": NO_ENGINE}
 
-    def _wait_until_ready(self, port: int) -> dict[str, Any]:
+    def _wait_until_ready(self, process: subprocess.Popen[bytes], port: int) -> dict[str, Any]:
         deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and process.poll() is None:
             status = _get(port, "/_local_aws/status")
             if status:
                 return status
-            if not self.pid:
-                break
             time.sleep(POLL_SECONDS)
-        self._end_process()
+        process.kill()
+        self._pid_file.unlink()
         raise ControlError(f"the local AWS did not start; the end of {self.log_file}:\n{_tail(self.log_file)}")
 
     def _write_env(self, port: int, status: dict[str, Any], docker: bool) -> None:

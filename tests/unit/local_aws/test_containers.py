@@ -114,7 +114,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def ctl(command: str, folder: Path, *more: str) -> str:
     environment = {**os.environ, "LOCAL_AWS_HTTPS_PORT": "0", "LOCAL_AWS_HTTP_PORT": "0"}
     arguments = [sys.executable, str(CTL), command, "--state", str(folder / "state"), *more]
-    return subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def start(folder: Path) -> dict[str, str]:

@@ -195,7 +195,7 @@ def test_listener_that_is_refused(stack: Stack, wanted: dict[str, Any], code: st
 
 
 def test_extra_certificates(stack: Stack) -> None:
-    name = f"extra.{NAME}"
+    name = f"extra-{NAME}"
     extra = [{"CertificateArn": issue(stack.account, create_zone(stack.account, name), name)}]
     with refused("CertificateNotFound"):
         stack.elb.add_listener_certificates(ListenerArn=stack.secure, Certificates=UNKNOWN_CERTIFICATE)
