@@ -232,6 +232,8 @@ def delete(client: Any, arn: str, timeout: int) -> None:
         config = custom_waiter_config(timeout, default_pause=POLL_SECONDS)
         WaiterFactory().get_waiter(client, "unused").wait(CertificateArn=arn, WaiterConfig=config)
     # The list of users may already be empty while ACM still refuses.
-    retry = AWSRetry.jittered_backoff(retries=6, delay=POLL_SECONDS, catch_extra_error_codes=["ResourceInUseException"])
+    retry = AWSRetry.exponential_backoff(
+        retries=6, delay=POLL_SECONDS, max_delay=10, catch_extra_error_codes=["ResourceInUseException"]
+    )
     attempt = retry(client.delete_certificate) if timeout else client.delete_certificate
     attempt(CertificateArn=arn)
