@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,6 @@ SETTINGS = {
     "IOT_MTLS_ENABLED": "0",
     "LOCAL_AWS_HTTPS_PORT": "0",
     "LOCAL_AWS_HTTP_PORT": "0",
-    "LOCAL_AWS_PROVISIONING_SECONDS": "0",
     "MINISTACK_REGION": REGION,
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONPATH": str(ROOT / "tests"),
@@ -36,9 +36,26 @@ _accounts = itertools.count(200000000000)
 
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("local_aws")
+    with serving(tmp_path_factory.mktemp("local_aws"), provisioning_seconds=0) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def slow_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A local AWS of its own, where things take time to come and go."""
+    with serving(tmp_path_factory.mktemp("slow_local_aws"), provisioning_seconds=2) as address:
+        yield address
+
+
+@contextmanager
+def serving(folder: Path, *, provisioning_seconds: int) -> Iterator[str]:
     port = _free_port()
-    settings = {**SETTINGS, "GATEWAY_PORT": str(port), "LOCAL_AWS_STATE": str(folder)}
+    settings = {
+        **SETTINGS,
+        "GATEWAY_PORT": str(port),
+        "LOCAL_AWS_PROVISIONING_SECONDS": str(provisioning_seconds),
+        "LOCAL_AWS_STATE": str(folder),
+    }
     with (folder / "log").open("wb") as log:
         command = [_interpreter(), "-m", "local_aws"]
         server = subprocess.Popen(command, cwd=folder, env={**_outer(), **settings}, stdout=log, stderr=log)
@@ -58,6 +75,11 @@ def account(endpoint: str) -> Account:
 @pytest.fixture
 def other_account(endpoint: str) -> Account:
     return Account(endpoint, str(next(_accounts)))
+
+
+@pytest.fixture
+def slow_account(slow_endpoint: str) -> Account:
+    return Account(slow_endpoint, str(next(_accounts)))
 
 
 @pytest.fixture(scope="module")
