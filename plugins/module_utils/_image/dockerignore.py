@@ -19,7 +19,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors im
 
 REGEX_WANTED = frozenset("*[]?\\")
 WILDCARDS = REGEX_WANTED | {"^"}
-REGEX_SPECIAL = frozenset(".+()|{}$")
+# Docker means to escape {, } and | as well, but its table has no room for them: in a pattern | divides.
+REGEX_SPECIAL = frozenset(".+()$")
 
 Matched = tuple[bool, ...]
 NOTHING_MATCHED: Matched = ()
@@ -38,7 +39,8 @@ def read_patterns(content: bytes) -> tuple[Pattern, ...]:
     """Returns the patterns of an ignore file, in order."""
     lines = content.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape").split("\n")
     texts = [_normalised(line.strip()) for line in lines if line.strip() and not line.startswith("#")]
-    return tuple(_pattern(text) for text in texts)
+    # Docker trims twice: what it cut off the front may have shielded a space.
+    return tuple(_pattern(text.strip()) for text in texts if text.strip())
 
 
 def _normalised(line: str) -> str:
@@ -82,7 +84,7 @@ def _matcher(text: str) -> Callable[[str], bool]:
         prefix = text[:-2]
         return lambda path: path.startswith(prefix)
     expression = _regular_expression(text)
-    return lambda path: expression.fullmatch(path) is not None
+    return lambda path: expression.search(path) is not None
 
 
 TOKEN = re.compile(r"(\*\*/?\Z)|(\*\*/?)|(\*)|(\?)|(\\.)|(.)", re.DOTALL)
@@ -90,7 +92,7 @@ TOKEN = re.compile(r"(\*\*/?\Z)|(\*\*/?)|(\*)|(\?)|(\\.)|(.)", re.DOTALL)
 
 def _regular_expression(text: str) -> re.Pattern[str]:
     try:
-        return re.compile("".join(_translated(token) for token in TOKEN.finditer(text)))
+        return re.compile(rf"^{''.join(_translated(token) for token in TOKEN.finditer(text))}\Z")
     except re.error as error:
         raise ImageError(f"Pattern {text!r} of the ignore file cannot be understood: {error}.") from error
 
