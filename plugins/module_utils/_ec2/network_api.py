@@ -163,12 +163,17 @@ def read_nat_gateways(client: Any, vpc_id: str, ranges: dict[str, str]) -> list[
             "id": nat["NatGatewayId"],
             "cidr": ranges.get(nat["SubnetId"], ""),
             "state": nat["State"],
-            "allocation_id": next(iter(nat.get("NatGatewayAddresses", [])), {}).get("AllocationId", ""),
-            "public_ip": next(iter(nat.get("NatGatewayAddresses", [])), {}).get("PublicIp", ""),
+            "allocation_id": _first_address(nat).get("AllocationId", ""),
+            "public_ip": _first_address(nat).get("PublicIp", ""),
             "tags": _tags(nat),
         }
         for nat in sorted(found, key=lambda nat: str(nat["NatGatewayId"]))
     ]
+
+
+def _first_address(nat: Fields) -> Fields:
+    addresses: list[Fields] = nat.get("NatGatewayAddresses", [])
+    return addresses[0] if addresses else {}
 
 
 @AWSErrorHandler.common_error_handler("list the elastic IP addresses")

@@ -57,15 +57,16 @@ def wanted_tables(params: Fields) -> list[Table]:
 
 def private_tables(params: Fields, private: list[Fields]) -> list[Table]:
     exits = nat_subnets(params)
+    first_exit = str(exits[0]["cidr"]) if exits else ""
     if params["nat"] != "per_az":
-        return [Table("private", _ranges(private), exits[0]["cidr"] if exits else "")]
-    nat_of_zone = {subnet["availability_zone"]: subnet["cidr"] for subnet in exits}
+        return [Table("private", _ranges(private), first_exit)]
+    nat_of_zone: dict[str, str] = {subnet["availability_zone"]: subnet["cidr"] for subnet in exits}
     zones = sorted({subnet["availability_zone"] for subnet in private})
     return [
         Table(
             f"private-{zone}",
             _ranges([subnet for subnet in private if subnet["availability_zone"] == zone]),
-            nat_of_zone.get(zone, exits[0]["cidr"]),
+            nat_of_zone.get(zone, first_exit),
         )
         for zone in zones
     ]
@@ -76,8 +77,8 @@ def _ranges(subnets: list[Fields]) -> tuple[str, ...]:
 
 
 def is_ours(item: Fields, params: Fields) -> bool:
-    """Tells by owner, or by name where there is no owner, whether a resource is part of this network."""
-    if owner_of(params["tags"]):
+    """Tells by owner, or by name where there is none, whether something in the VPC is part of this network."""
+    if owner_of(params["tags"]) and owner_of(item["tags"]):
         return is_owned(item["tags"], params["tags"])
     return str(item["tags"].get("Name", "")).startswith(f"{params['name']}-")
 
