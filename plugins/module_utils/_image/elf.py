@@ -18,8 +18,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors im
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.platforms import PLATFORMS
 
 MAGIC_64_BIT_LITTLE_ENDIAN = b"\x7fELF\x02\x01"
-HEADER = struct.Struct("<16xHHI3QI6H")
-SEGMENT = struct.Struct("<IIQQQQQQ")
+# Type, machine, then the place, the size and the number of the program headers.
+HEADER = struct.Struct("<16xHH12xQ14xHH6x")
+# Kind, then offset, address and size in the file.
+SEGMENT = struct.Struct("<I4xQQ8xQ16x")
 DYNAMIC_ENTRY = struct.Struct("<qQ")
 PT_LOAD, PT_DYNAMIC, PT_INTERP = 1, 2, 3
 DT_NEEDED, DT_STRTAB = 1, 5
@@ -74,7 +76,7 @@ def _read(path: Path, file: IO[bytes]) -> Binary:
     head = file.read(HEADER.size)
     if not head.startswith(MAGIC_64_BIT_LITTLE_ENDIAN):
         raise ImageError(f"Artifact {path} is no 64-bit Linux program: name the program that the build command makes.")
-    kind, machine, _, _, table, _, _, _, entry_size, count, *_ = HEADER.unpack(head)
+    kind, machine, table, entry_size, count = HEADER.unpack(head)
     if kind not in EXECUTABLE_TYPES:
         raise ImageError(f"Artifact {path} is no program but an object file: name the program the build command makes.")
     segments = [_segment(file, table + index * entry_size) for index in range(count)]
@@ -83,8 +85,7 @@ def _read(path: Path, file: IO[bytes]) -> Binary:
 
 def _segment(file: IO[bytes], position: int) -> Segment:
     file.seek(position)
-    kind, _, offset, address, _, size, _, _ = SEGMENT.unpack(file.read(SEGMENT.size))
-    return Segment(kind, offset, address, size)
+    return Segment(*SEGMENT.unpack(file.read(SEGMENT.size)))
 
 
 def _interpreter(file: IO[bytes], segments: list[Segment]) -> str:

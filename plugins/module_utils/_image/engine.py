@@ -13,6 +13,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,11 +55,11 @@ class Dockerfile:
 
 def base_images(dockerfile: str) -> list[str]:
     """Returns the images that a Dockerfile starts from or copies from, its own stages aside."""
-    stages = FROM.findall(dockerfile)
+    images, stages = zip(*FROM.findall(dockerfile), strict=True) if FROM.search(dockerfile) else ((), ())
     first = FROM.search(dockerfile)
     values = dict(ARG.findall(dockerfile[: first.start()] if first else ""))
-    named = {name.lower() for _, name in stages}
-    found = [_filled(image, values) for image, _ in stages] + COPY_FROM.findall(dockerfile)
+    named = {stage.lower() for stage in stages}
+    found = [_filled(image, values) for image in images] + COPY_FROM.findall(dockerfile)
     foreign = (image for image in found if image.lower() not in named | {"scratch"} and not image.isdigit())
     return list(dict.fromkeys(foreign))
 
@@ -100,9 +101,10 @@ def build_and_push(dockerfile: Dockerfile, registry: Registry, tag: str, log: Pa
         client = docker.from_env(timeout=BUILD_SECONDS).api
         address = f"{registry.host}/{registry.repository}"
         with log.open("a", encoding="utf-8") as output:
-            _follow(_build(client, dockerfile, f"{address}:{tag}"), output, log, "The Docker build failed")
+            follow = partial(_follow, output, log)
+            follow("The Docker build failed", _build(client, dockerfile, f"{address}:{tag}"))
             pushed = client.push(address, tag, stream=True, decode=True, auth_config=_login(registry))
-            return _digest(list(_followed(pushed, output, log, "The push through Docker failed")), tag)
+            return follow("The push through Docker failed", pushed)
     except (DockerException, OSError) as error:
         raise ImageError(f"The Docker engine gave up: {error}. The log is {log}.") from error
 
@@ -129,16 +131,13 @@ def _login(registry: Registry) -> dict[str, str]:
     """Returns what goes into a header of the engine's API: the password is in no file and no process list."""
     if not registry.authorization:
         return {}
-    user, _, password = base64.b64decode(registry.authorization.removeprefix("Basic ")).decode().partition(":")
+    user, password = base64.b64decode(registry.authorization.removeprefix("Basic ")).decode().split(":", 1)
     return {"username": user, "password": password}
 
 
-def _follow(events: Iterable[dict[str, Any]], output: IO[str], log: Path, failure: str) -> None:
-    for _ in _followed(events, output, log, failure):
-        pass
-
-
-def _followed(events: Iterable[dict[str, Any]], output: IO[str], log: Path, failure: str) -> Iterator[dict[str, Any]]:
+def _follow(output: IO[str], log: Path, failure: str, events: Iterable[dict[str, Any]]) -> str:
+    """Writes what the engine says into the log as it comes; returns the last digest it names."""
+    digest = ""
     for event in events:
         # Progress bars would drown the log.
         text = event.get("stream") or event.get("error") or ("" if event.get("progress") else event.get("status", ""))
@@ -146,11 +145,5 @@ def _followed(events: Iterable[dict[str, Any]], output: IO[str], log: Path, fail
         output.flush()
         if "error" in event:
             raise build_failed(failure, log)
-        yield event
-
-
-def _digest(events: list[dict[str, Any]], tag: str) -> str:
-    for event in reversed(events):
-        if digest := event.get("aux", {}).get("Digest"):
-            return str(digest)
-    raise ImageError(f"The Docker engine pushed tag {tag} without saying which digest it got.")
+        digest = event.get("aux", {}).get("Digest") or digest
+    return digest

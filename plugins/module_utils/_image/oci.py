@@ -124,13 +124,10 @@ def assemble(contents: Contents, folder: Path) -> Image:
 
     The program is a layer of its own, so that a new version pushes nothing else.
     """
-    layers = (
-        write_layer(folder / "base", lambda archive: _add_base(archive, contents)),
-        write_layer(folder / "program", lambda archive: _file(archive, "app", contents.program, 0o755)),
-    )
-    config = _blob(folder / "config", CONFIG_TYPE, _config(contents, [plain for _, plain in layers]))
-    blobs = [layer for layer, _ in layers]
-    return Image((*blobs, config), _json(_manifest(config, blobs)))
+    base, plain_base = write_layer(folder / "base", lambda archive: _add_base(archive, contents))
+    program, plain_program = write_layer(folder / "program", lambda archive: _add_program(archive, contents))
+    config = _blob(folder / "config", CONFIG_TYPE, _config(contents, (plain_base, plain_program)))
+    return Image((base, program, config), _json(_manifest(config, (base, program))))
 
 
 def _add_base(archive: tarfile.TarFile, contents: Contents) -> None:
@@ -143,6 +140,10 @@ def _add_base(archive: tarfile.TarFile, contents: Contents) -> None:
         _folder(archive, "etc/ssl/certs")
         _file(archive, CERTIFICATES, contents.certificates, 0o644)
     _folder(archive, "tmp", 0o1777)
+
+
+def _add_program(archive: tarfile.TarFile, contents: Contents) -> None:
+    _file(archive, "app", contents.program, 0o755)
 
 
 def _config(contents: Contents, layers: Sequence[str]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_the_image_holds_the_program_and_little_else(contents: subject.Contents,
 
 
 def test_the_program_arrives_whole_in_a_layer_of_its_own(contents: subject.Contents, tmp_path: Path) -> None:
-    _, program = layers(assemble(contents, tmp_path / "out"))
+    program = layers(assemble(contents, tmp_path / "out"))[1]
     with tarfile.open(fileobj=io.BytesIO(program)) as archive:
         (member,) = archive.getmembers()
         content = archive.extractfile(member)
@@ -69,7 +69,7 @@ def test_the_program_arrives_whole_in_a_layer_of_its_own(contents: subject.Conte
 
 
 def test_the_user_has_a_name_and_no_shell(contents: subject.Contents, tmp_path: Path) -> None:
-    base, _ = layers(assemble(contents, tmp_path / "out"))
+    base = layers(assemble(contents, tmp_path / "out"))[0]
     with tarfile.open(fileobj=io.BytesIO(base)) as archive:
         passwd = archive.extractfile("etc/passwd")
         assert passwd

@@ -113,7 +113,7 @@ def test_the_certificates_of_the_connection_hold_for_the_registry(
     answer_image(ecr)
     given = {"registry": "http://127.0.0.1:4566", "validate_certs": False, "aws_ca_bundle": "/ca.pem"}
     subject.apply(ecr.client, {**params, **given})
-    ((_, _, registry, _),) = builds
+    registry = builds[0][2]
     assert (registry.url, registry.validate_certs, registry.ca_path) == ("http://127.0.0.1:4566", False, "/ca.pem")
 
 
