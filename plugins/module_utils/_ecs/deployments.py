@@ -122,7 +122,7 @@ def failure_message(wanted: Followed, reason: str, evidence: Fields) -> str:
         f"Deployment {wanted.deployment_id} of service {wanted.service} ({wanted.task_definition}) failed.",
         reason,
     ]
-    lines += [line for task in evidence["stopped_tasks"] for line in task_lines(task)]
+    lines += stopped_lines(evidence["stopped_tasks"])
     lines += [
         f"Target {target['id']} is {target['state']}: {target['description'] or target['reason']}"
         for target in evidence["targets"]
@@ -132,10 +132,18 @@ def failure_message(wanted: Followed, reason: str, evidence: Fields) -> str:
     return "\n".join(lines)
 
 
-def task_lines(task: Fields) -> list[str]:
-    lines = [f"Task {task['id']} stopped: {task['stopped_reason'] or task['stop_code'] or 'no reason given'}"]
+def stopped_lines(tasks: list[Fields]) -> list[str]:
+    """Returns one entry for all tasks that stopped in the same way, as in a crash loop they do."""
+    alike: dict[str, list[str]] = {}
+    for task in tasks:
+        alike.setdefault(how_stopped(task), []).append(task["id"])
+    return [f"{'Tasks' if len(ids) > 1 else 'Task'} {', '.join(ids)} stopped: {how}" for how, ids in alike.items()]
+
+
+def how_stopped(task: Fields) -> str:
+    lines = [task["stopped_reason"] or task["stop_code"] or "no reason given"]
     for container in task["containers"]:
         code = "none" if container["exit_code"] is None else container["exit_code"]
         because = f", {container['reason']}" if container["reason"] else ""
         lines.append(f"  Container {container['name']}: exit code {code}{because}")
-    return lines
+    return "\n".join(lines)

@@ -450,6 +450,7 @@ TASK = {
     "stoppedReason": "Essential container in task exited",
     "containers": [{"name": "app", "exitCode": 137, "reason": "OutOfMemoryError"}],
 }
+AGAIN = {**TASK, "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/hello/0a1c"}
 FOREIGN = {**TASK, "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/hello/ffff", "taskDefinitionArn": OLD}
 SICK = {
     "Target": {"Id": "10.0.0.7", "Port": 3000},
@@ -460,15 +461,15 @@ SICK = {
 def test_a_failure_tells_what_was_seen(client: Any) -> None:
     balancer = boto3.client("elbv2", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
     with Stubber(client) as ecs, Stubber(balancer) as elbv2:
-        ecs.add_response("list_tasks", {"taskArns": [TASK["taskArn"], FOREIGN["taskArn"]]})
-        ecs.add_response("describe_tasks", {"tasks": [TASK, FOREIGN]})
+        ecs.add_response("list_tasks", {"taskArns": [task["taskArn"] for task in (TASK, AGAIN, FOREIGN)]})
+        ecs.add_response("describe_tasks", {"tasks": [TASK, AGAIN, FOREIGN]})
         elbv2.add_response("describe_target_health", {"TargetHealthDescriptions": [SICK]}, {"TargetGroupArn": GROUP})
         seen = evidence.gather(client, lambda: balancer, current(events=["(service hello) gave up"]), WANTED)
     message = deployments.failure_message(WANTED, REASON, seen)
     assert message.splitlines() == [
         f"Deployment ecs-svc/2 of service hello ({NEW}) failed.",
         REASON,
-        "Task 0a1b stopped: Essential container in task exited",
+        "Tasks 0a1b, 0a1c stopped: Essential container in task exited",
         "  Container app: exit code 137, OutOfMemoryError",
         "Target 10.0.0.7:3000 is unhealthy: codes: [404]",
         "Event: (service hello) gave up",
