@@ -60,7 +60,7 @@ class Account:
 def run(account: Account, module: RecordingModule, **overrides: Any) -> RecordingModule:
     functions = {"describe": account.describe, "plan": account.plan, "apply": account.apply, **overrides}
     with pytest.raises(ModuleExitError):
-        subject.run(module, "thing", **functions)  # type: ignore[arg-type]
+        subject.run(module, "thing", **functions)
     return module
 
 
