@@ -11,7 +11,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ministack.core.responses import get_account_id, get_region, json_response, request_scope
+from ministack.core.responses import (
+    error_response_json,
+    get_account_id,
+    get_region,
+    json_response,
+    request_scope,
+)
 from ministack.services import ecr
 
 from local_aws.hooks import Function, Params, Response, patch
@@ -25,6 +31,7 @@ def install() -> None:
     """Make the registry ask for the token that GetAuthorizationToken gives."""
     patch(ecr, "_get_authorization_token", _issue_token)
     patch(ecr, "handle_registry_request", _asking)
+    patch(ecr, "_describe_images", _describing)
 
 
 def password(account: str, region: str) -> str:
@@ -74,3 +81,29 @@ def _refuse() -> Response:
     challenge = 'Basic realm="local AWS",service="ecr.amazonaws.com"'
     headers = {"Content-Type": "application/json", "Www-Authenticate": challenge}
     return 401, {**headers, "Docker-Distribution-Api-Version": "registry/2.0"}, json.dumps(body).encode()
+
+
+def _describing(original: Function) -> Function:
+    """An image is as large as its layers, and asking for one that is not there is an error."""
+
+    def describe(params: Params) -> Response:
+        status, headers, body = original(params)
+        if status != 200:
+            return status, headers, body
+        name, details = params["repositoryName"], json.loads(body)["imageDetails"]
+        if len(details) < len(params.get("imageIds") or []):
+            missing: Response = error_response_json(
+                "ImageNotFoundException", f"An image that was asked for is not in the repository '{name}'", 400
+            )
+            return missing
+        manifests = {image["imageDigest"]: image["imageManifest"] for image in ecr._images.get(name, [])}
+        for detail in details:
+            detail["imageSizeInBytes"] = _layers_size(json.loads(manifests[detail["imageDigest"]]))
+        response: Response = json_response({"imageDetails": details})
+        return response
+
+    return describe
+
+
+def _layers_size(manifest: dict[str, Any]) -> int:
+    return sum(layer["size"] for layer in manifest.get("layers", []))

@@ -91,7 +91,7 @@ def _interpreter() -> str:
     chosen = os.environ.get("LOCAL_AWS_PYTHON")
     usual = ROOT / ".venv-local-aws" / "bin" / "python"
     if not chosen and not usual.exists():
-        pytest.skip(f"{usual} does not exist and LOCAL_AWS_PYTHON is not set")
+        pytest.fail(f"{usual} does not exist and LOCAL_AWS_PYTHON is not set: run `make install`")
     return chosen or str(usual)
 
 
