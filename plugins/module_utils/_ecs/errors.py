@@ -23,7 +23,6 @@ NOT_YET = (
     "verify that the ecs service linked role",
     "does not have an associated load balancer",
     "role is not valid",
-    "being assumed",
 )
 
 

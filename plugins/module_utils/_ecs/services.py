@@ -171,6 +171,9 @@ def create_request(fields: Fields) -> Fields:
     """Returns the parameters of CreateService, cluster, name and tags left out."""
     request = {**update_request(fields, fields), "schedulingStrategy": "REPLICA"}
     request.pop("forceNewDeployment", None)
+    # ECS refuses a grace period for a service that nothing checks.
+    if not fields["health_check_grace_period"]:
+        del request["healthCheckGracePeriodSeconds"]
     if not fields["capacity_provider_strategy"]:
         request.pop("capacityProviderStrategy")
         request["launchType"] = "FARGATE"

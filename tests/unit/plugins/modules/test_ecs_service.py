@@ -485,6 +485,12 @@ def test_the_reason_is_told_although_nothing_else_can_be_read(client: Any) -> No
     assert seen == {"stopped_tasks": [], "targets": [], "events": []}
 
 
+def test_a_service_without_health_checks_names_no_grace_period() -> None:
+    params = desired(load_balancers=[], health_check_grace_period=0)
+    request = services.create_request(subject.plan({}, params).changes[0].after)
+    assert "healthCheckGracePeriodSeconds" not in request
+
+
 def test_requests_of_a_service_on_spot_name_no_launch_type(client: Any) -> None:
     params = desired(capacity_provider_strategy=SPOT)
     request = services.create_request(subject.plan({}, params).changes[0].after)
