@@ -242,6 +242,8 @@ ATTRIBUTES = {
     "slow_start": "slow_start.duration_seconds",
     "load_balancing_algorithm": "load_balancing.algorithm.type",
 }
+# What AWS takes for stickiness that was turned on without a duration.
+DAY = 86400
 MANAGED = (*HEALTH_CHECK, "matcher", *ATTRIBUTES, "stickiness")
 # A load balancer that was just deleted still counts as a user of its target groups for a moment.
 RELEASE_ATTEMPTS = 8
@@ -273,7 +275,7 @@ def stickiness(attributes: dict[str, str]) -> int | str:
     if attributes.get("stickiness.enabled") != "true":
         return 0
     kind = attributes.get("stickiness.type", "lb_cookie")
-    return int(attributes["stickiness.lb_cookie.duration_seconds"]) if kind == "lb_cookie" else kind
+    return int(attributes.get("stickiness.lb_cookie.duration_seconds", DAY)) if kind == "lb_cookie" else kind
 
 
 def plan(current: Fields, params: Fields) -> Plan:
