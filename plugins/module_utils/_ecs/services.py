@@ -21,15 +21,6 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.tags import as_dict
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
-# UpdateService starts a new deployment by itself when one of these changes.
-REDEPLOYING = {
-    "task_definition",
-    "platform_version",
-    "subnets",
-    "security_groups",
-    "assign_public_ip",
-    "load_balancers",
-}
 # Tasks that run keep the old value of these until they are replaced.
 NEEDS_REDEPLOYMENT = {"enable_execute_command", "capacity_provider_strategy", "rollout_state"}
 NETWORK = ("subnets", "security_groups", "assign_public_ip")
@@ -193,7 +184,8 @@ def update_request(after: Fields, fields: Fields) -> Fields:
         request["capacityProviderStrategy"] = requested_strategy(after["capacity_provider_strategy"])
     if after.get("availability_zone_rebalancing") is not None:
         request["availabilityZoneRebalancing"] = enabled(after["availability_zone_rebalancing"])
-    if changes(after, NEEDS_REDEPLOYMENT) and not changes(after, REDEPLOYING):
+    # ECS refuses another capacity provider strategy without this, even with a change that starts a deployment anyway.
+    if changes(after, NEEDS_REDEPLOYMENT):
         request["forceNewDeployment"] = True
     return request
 

@@ -230,6 +230,13 @@ def test_a_new_deployment_is_forced_only_where_aws_would_not_start_one(field: st
     assert request.get("forceNewDeployment", False) is forced
 
 
+def test_another_capacity_provider_is_forced_even_with_a_change_that_starts_a_deployment() -> None:
+    strategy = [{"capacity_provider": "FARGATE_SPOT", "weight": 1, "base": 0}]
+    planned = subject.plan(current(task_definition="hello:1"), desired(capacity_provider_strategy=strategy))
+    assert {"task_definition", "capacity_provider_strategy"} <= planned.changes[0].after.keys()
+    assert services.update_request(planned.changes[0].after, planned.result)["forceNewDeployment"] is True
+
+
 @pytest.fixture
 def client() -> Any:
     return boto3.client("ecs", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
