@@ -28,7 +28,10 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "cidr-malformed": ({"stack_vpc_cidr": "10.0.0.0/33"}, ["stack_vpc_cidr", "10.0.0.0/33"]),
     "cidr-too-small": ({"stack_vpc_cidr": "10.0.0.0/28"}, ["stack_vpc_cidr", "10.0.0.0/28"]),
     "subnets-overlap": (
-        {"network_endpoints_public_cidrs": ["10.0.0.0/20", "10.0.8.0/21"]},
+        {
+            "network_endpoints_public_cidrs": ["10.0.0.0/20", "10.0.8.0/21"],
+            "network_endpoints_private_cidrs": ["10.0.32.0/20", "10.0.48.0/20"],
+        },
         ["network_endpoints_public_cidrs", "10.0.8.0/21", "overlap"],
     ),
     "region-unknown": ({"stack_region": "atlantis-1"}, ["stack_region", "atlantis-1"]),

@@ -20,7 +20,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("installed")
     subprocess.run(["ansible-galaxy", "collection", "build", "--output-path", str(target)], cwd=ROOT, check=True)
     (archive,) = target.glob("gatehouse-fargate-*.tar.gz")
-    command = ["ansible-galaxy", "collection", "install", str(archive), "--no-deps", "--offline", "-p", str(target)]
+    command = ["ansible-galaxy", "collection", "install", str(archive), "--no-deps", "--force", "-p", str(target)]
     subprocess.run(command, cwd=target, check=True)
     return target
 
