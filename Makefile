@@ -18,7 +18,7 @@ help: ## List the targets
 
 install: $(VENV)/.installed $(LOCAL_AWS_VENV)/.installed ## Install everything into .venv and .venv-local-aws
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-dev.txt tests/link_collection.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	$(BIN)/python tests/link_collection.py

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import ansible_collections
@@ -13,11 +14,16 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 def main() -> None:
-    link = Path(next(iter(ansible_collections.__path__))) / "gatehouse" / "fargate"
-    link.parent.mkdir(exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(CHECKOUT, target_is_directory=True)
-    print(f"{link} -> {CHECKOUT}")
+    """Links where Python imports from, and first on Ansible's path, so that no installed copy hides the checkout."""
+    for folder in (
+        Path(next(iter(ansible_collections.__path__))),
+        Path(sys.prefix, "collections", "ansible_collections"),
+    ):
+        link = folder / "gatehouse" / "fargate"
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(CHECKOUT, target_is_directory=True)
+        print(f"{link} -> {CHECKOUT}")
 
 
 if __name__ == "__main__":

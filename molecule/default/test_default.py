@@ -69,7 +69,8 @@ def test_the_task_runs_the_digest_read_only_under_an_init() -> None:
     assert container["image"].endswith(f"@{image['imageDigest']}")
     assert container["linuxParameters"]["initProcessEnabled"] is True
     assert service["enableExecuteCommand"] is True
-    assert service["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
+    breaker = service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    assert (breaker["enable"], breaker["rollback"]) == (True, True)
 
 
 def test_every_declared_user_is_there() -> None:
