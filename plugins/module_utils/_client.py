@@ -13,7 +13,7 @@ from typing import Any
 try:
     from botocore.config import Config
 except ImportError:  # AnsibleAWSModule reports a missing botocore.
-    Config = None  # type: ignore[assignment,misc]
+    Config = None
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler

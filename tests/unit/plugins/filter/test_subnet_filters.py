@@ -38,8 +38,8 @@ def test_public_subnets_come_first_in_order(cidr: str, zones: int, expected: lis
 @pytest.mark.parametrize("zones", range(1, 11))
 @pytest.mark.parametrize("prefix", range(16, 23))
 def test_any_number_of_zones_fits_without_overlap(prefix: int, zones: int) -> None:
-    vpc = ipaddress.ip_network(f"10.0.0.0/{prefix}")
-    subnets = [ipaddress.ip_network(cidr) for cidr in ranges(str(vpc), zones)]
+    vpc = ipaddress.IPv4Network(f"10.0.0.0/{prefix}")
+    subnets = [ipaddress.IPv4Network(cidr) for cidr in ranges(str(vpc), zones)]
     assert len(subnets) == 2 * zones
     assert all(subnet.subnet_of(vpc) and subnet.prefixlen <= 27 for subnet in subnets)
     assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
