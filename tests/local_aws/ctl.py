@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright: Contributors to the Gatehouse project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Start, stop, ask and empty the local AWS; needs nothing but the Python that runs it."""

@@ -66,9 +66,9 @@ def _asking(original: Registry) -> Registry:
 
 
 def _find_caller(authorization: str) -> tuple[str, str] | None:
-    scheme, _, encoded = authorization.partition(" ")
+    scheme, _space, encoded = authorization.partition(" ")
     try:
-        user, _, secret = base64.b64decode(encoded).decode().partition(":")
+        user, _colon, secret = base64.b64decode(encoded).decode().partition(":")
         caller = json.loads(base64.b64decode(secret))
     except (binascii.Error, ValueError):
         return None

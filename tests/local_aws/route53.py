@@ -111,7 +111,7 @@ def _set_name_servers(zone_id: str) -> None:
         if record["Type"] == "NS":
             record["ResourceRecords"] = servers
         else:
-            _primary, _, rest = record["ResourceRecords"][0].partition(" ")
+            _primary, _space, rest = record["ResourceRecords"][0].partition(" ")
             record["ResourceRecords"] = [f"{servers[0]} {rest}"]
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Union
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.cloud import CloudRetry
@@ -82,7 +82,7 @@ class Wait:
     phase: int = 0
 
 
-Step = Call | Wait
+Step = Union[Call, Wait]  # noqa: UP007 -- pylint cannot see that dataclasses have |
 
 
 def removal(operation: str, *, phase: int = 0, **request: Any) -> Call:

@@ -175,7 +175,7 @@ def _connection(group: Record, address: str, port: int) -> http.client.HTTPConne
 
 def _matches(status: int, codes: str) -> bool:
     for part in codes.split(","):
-        first, _, last = part.strip().partition("-")
+        first, _dash, last = part.strip().partition("-")
         if int(first) <= status <= int(last or first):
             return True
     return False

@@ -58,7 +58,7 @@ def build(ec2: Any) -> Network:
     subnet, other_subnet = (_subnet(ec2, vpc, f"10.0.{n}.0/24", zone) for n, zone in enumerate("ad"))
     gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
     ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
-    table, other_table = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _ in range(2))
+    table, other_table = (ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"] for _index in range(2))
     ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
     allocation = ec2.allocate_address(Domain="vpc")["AllocationId"]

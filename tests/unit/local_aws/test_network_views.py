@@ -85,7 +85,7 @@ def test_nat_and_address_know_each_other(network: Network) -> None:
 def test_nat_answers_the_same_token_with_the_same_gateway(account: Account) -> None:
     network = build(account.client("ec2"))
     request = {"SubnetId": network.other_subnet, "ClientToken": "token", "ConnectivityType": "private"}
-    first, second = (network.ec2.create_nat_gateway(**request)["NatGateway"] for _ in range(2))
+    first, second = (network.ec2.create_nat_gateway(**request)["NatGateway"] for _index in range(2))
     assert first["NatGatewayId"] == second["NatGatewayId"]
     assert first["State"] == "pending"
 

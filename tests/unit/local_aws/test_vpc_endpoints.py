@@ -91,7 +91,7 @@ def test_same_token_answers_the_same_endpoint(network: Network) -> None:
         "SubnetIds": [network.subnet],
         "ClientToken": "token",
     }
-    first, second = (network.ec2.create_vpc_endpoint(**request)["VpcEndpoint"] for _ in range(2))
+    first, second = (network.ec2.create_vpc_endpoint(**request)["VpcEndpoint"] for _index in range(2))
     assert first["VpcEndpointId"] == second["VpcEndpointId"]
     assert first["State"] == "pending"
     assert first["DnsEntries"][1]["DnsName"] == "api.ecr.ap-northeast-1.amazonaws.com"

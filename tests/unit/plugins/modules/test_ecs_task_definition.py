@@ -257,7 +257,7 @@ def client() -> Any:
     return boto3.client("ecs", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
 
 
-@pytest.mark.parametrize("params", [params for _path, params in ONE_CHANGE], ids=[path for path, _ in ONE_CHANGE])
+@pytest.mark.parametrize("params", [params for _path, params in ONE_CHANGE], ids=[path for path, _params in ONE_CHANGE])
 def test_every_request_satisfies_the_api_model(client: Any, params: dict[str, Any]) -> None:
     (change,) = subject.plan({}, params).changes
     with Stubber(client) as stub:
