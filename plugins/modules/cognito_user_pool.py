@@ -104,6 +104,13 @@ options:
       sms_message:
         description: Text message, at most 140 characters.
         type: str
+  mfa:
+    description:
+      - Whether a user needs a code from an authenticator app (TOTP) besides the password.
+      - V(optional) asks those who have set one up, V(required) makes everybody set one up at the next login.
+      - Other second factors that the pool has are kept, except with V(off).
+    type: str
+    choices: ['off', optional, required]
   deletion_protection:
     description: Whether the pool is protected from deletion.
     type: bool
@@ -178,6 +185,12 @@ user_pool:
     invite_message:
       description: What an invited user is sent, null where it is Cognito's own text.
       type: dict
+    mfa:
+      description: Whether a second factor is V(off), V(optional) or V(required).
+      type: str
+    totp:
+      description: Whether an authenticator app counts as second factor; null when O(mfa) is not set.
+      type: bool
     deletion_protection:
       description: Whether the pool is protected from deletion.
       type: bool
@@ -221,9 +234,11 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.api imp
     CognitoErrors,
     describe_raw_pool,
     full_request,
+    raw_mfa,
     raw_pools_named,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.transformations import (
+    mfa_request,
     pool_fields,
     pool_request,
 )
@@ -277,6 +292,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "sms_message": {"type": "str"},
         },
     },
+    "mfa": {"type": "str", "choices": ["off", "optional", "required"]},
     "deletion_protection": {"type": "bool"},
     "tier": {"type": "str", "choices": ["LITE", "ESSENTIALS", "PLUS"]},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
@@ -290,15 +306,25 @@ MANAGED = (
     "account_recovery",
     "admin_create_user_only",
     "invite_message",
+    "mfa",
     "deletion_protection",
     "tier",
 )
+# Set by a request of their own.
+MFA_FIELDS = ("mfa", "totp")
 PLACEHOLDERS = ("{username}", "{####}")
 
 
 def describe(client: Any, params: Fields) -> Fields:
     stack = (params["tags"] or {}).get(STACK_TAG)
-    return choose([pool_fields(raw) for raw in raw_pools_named(client, params["name"])], params["name"], stack)
+    pool = choose([pool_fields(raw) for raw in raw_pools_named(client, params["name"])], params["name"], stack)
+    if not pool:
+        return {}
+    return {**pool, "totp": describe_totp(client, pool["id"]) if params["mfa"] else None}
+
+
+def describe_totp(client: Any, pool_id: str) -> bool:
+    return bool(raw_mfa(client, pool_id).get("SoftwareTokenMfaConfiguration", {}).get("Enabled"))
 
 
 def choose(pools: list[Fields], name: str, stack: str | None) -> Fields:
@@ -357,7 +383,8 @@ def plan_create(params: Fields) -> Plan:
     fields["tags"] = params["tags"] or {}
     shown = {**fields, "name": params["name"], "id": KNOWN_AFTER_APPLY, "arn": KNOWN_AFTER_APPLY}
     change = Change(Action.CREATE, "cognito_user_pool", params["name"], after=shown, call=fields)
-    return Plan({**pool_fields({}), **shown}, (change,))
+    totp = None if params["mfa"] is None else params["mfa"] != "off"
+    return Plan({**pool_fields({}), "totp": totp, **shown}, (change,))
 
 
 def wanted(current: Fields, params: Fields) -> Fields:
@@ -367,6 +394,8 @@ def wanted(current: Fields, params: Fields) -> Fields:
         if key in fields:
             given = {name: value for name, value in fields[key].items() if value is not None}
             fields[key] = {**current[key], **given}
+    if fields.get("mfa") not in (None, "off"):
+        fields["totp"] = True
     if "auto_verified_attributes" in fields:
         fields["auto_verified_attributes"] = sorted(fields["auto_verified_attributes"])
     return fields
@@ -383,7 +412,8 @@ def plan_update(current: Fields, params: Fields) -> Plan:
     if not after:
         return Plan(current)
     call = {"id": current["id"], "arn": current["arn"], "settings": settings, "tags": tags}
-    call.update(to_set=to_set, to_remove=to_remove)
+    mfa = params["mfa"] if set(MFA_FIELDS) & set(settings) else None
+    call.update(to_set=to_set, to_remove=to_remove, mfa=mfa)
     change = Change(Action.UPDATE, "cognito_user_pool", params["name"], before, after, call=call)
     return Plan({**current, **after}, (change,))
 
@@ -404,17 +434,35 @@ def apply(client: Any, planned: Plan) -> None:
         if change.action is Action.DELETE:
             client.delete_user_pool(UserPoolId=change.call)
         elif change.action is Action.CREATE:
-            client.create_user_pool(PoolName=change.name, **pool_request({}, change.call))
+            create(client, change)
         else:
             update(client, change.call)
 
 
+def create(client: Any, change: Change) -> None:
+    answer = client.create_user_pool(PoolName=change.name, **pool_request({}, without_mfa(change.call)))
+    # Cognito takes an authenticator app as the only second factor not at creation but afterwards.
+    if change.call.get("mfa", "off") != "off":
+        set_mfa(client, answer["UserPool"]["Id"], change.call["mfa"])
+
+
+def without_mfa(fields: Fields) -> Fields:
+    return {key: value for key, value in fields.items() if key not in MFA_FIELDS}
+
+
+def set_mfa(client: Any, pool_id: str, mfa: str) -> None:
+    client.set_user_pool_mfa_config(UserPoolId=pool_id, **mfa_request(raw_mfa(client, pool_id), mfa))
+
+
 def update(client: Any, call: Fields) -> None:
-    if call["settings"]:
+    settings = without_mfa(call["settings"])
+    if settings:
         raw = describe_raw_pool(client, call["id"])
         identity = {"UserPoolId": call["id"], "PoolName": raw["Name"]}
-        changed = pool_request(raw, {**call["settings"], "tags": call["tags"]})
+        changed = pool_request(raw, {**settings, "tags": call["tags"]})
         client.update_user_pool(**full_request(client, "UpdateUserPool", {**raw, **identity}, changed))
+    if call["mfa"]:
+        set_mfa(client, call["id"], call["mfa"])
     if call["to_remove"]:
         client.untag_resource(ResourceArn=call["arn"], TagKeys=call["to_remove"])
     if call["to_set"]:

@@ -13,6 +13,8 @@ short_description: Manage all users of an Amazon Cognito user pool
 description:
   - Adds and changes the users of a user pool so that they match one list, and removes the others on request.
   - A user who exists is never given a new password, so one who has chosen a password keeps it.
+  - Calls are spaced so that a list of any length stays below Cognito's request rates and leaves room for those who
+    log in meanwhile; a thousand new users take about a minute, and another for their groups.
 options:
   user_pool_id:
     description: Identifier of the user pool.
@@ -42,6 +44,16 @@ options:
           - Whether Cognito sends the invite message to a user who is created.
           - Without this option it is sent only to a user without O(users[].temporary_password).
         type: bool
+      groups:
+        description:
+          - All groups that the user is in. A group that does not exist is created; one that nobody names is kept.
+          - Without this option the groups of the user are not managed.
+        type: list
+        elements: str
+      enabled:
+        description: Whether the user may log in.
+        type: bool
+        default: true
   purge:
     description:
       - Whether to delete users that are not listed, those who came from another identity provider excepted.
@@ -66,6 +78,10 @@ EXAMPLES = r"""
       - username: bob
         email: bob@example.com
         temporary_password: "{{ vaulted_password_of_bob }}"
+        groups: [editors]
+      - username: carol
+        email: carol@example.com
+        enabled: false
 """
 
 RETURN = r"""
@@ -90,8 +106,12 @@ users:
     enabled:
       description: Whether the user may log in.
       type: bool
+    groups:
+      description: Groups that the user is in, sorted; null when no listed user has O(users[].groups).
+      type: list
+      elements: str
 changes:
-  description: What was changed, or would be in check mode, one entry for each user.
+  description: What was changed, or would be in check mode, one entry for each group to create and each user.
   returned: always
   type: list
   elements: dict
@@ -103,7 +123,7 @@ changes:
       description: Kind of the resource.
       type: str
     name:
-      description: Name of the user.
+      description: Name of the user or group.
       type: str
     before:
       description: The affected fields as they were.
@@ -123,8 +143,11 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._client import a
 from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.api import (
     CognitoErrors,
     describe_raw_pool,
+    group_members,
+    group_names,
     raw_users,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.pacing import pace
 from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.transformations import (
     pool_fields,
     user_fields,
@@ -152,30 +175,56 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "email": {"type": "str", "required": True},
             "temporary_password": {"type": "str", "no_log": True},
             "invite": {"type": "bool"},
+            "groups": {"type": "list", "elements": "str"},
+            "enabled": {"type": "bool", "default": True},
         },
     },
     "purge": {"type": "bool", "default": False},
 }
 FEDERATED = "EXTERNAL_PROVIDER"
+USER = "cognito_user"
+GROUP = "cognito_group"
+
+# An operation of the API and its parameters, the pool excepted.
+Call = tuple[str, Fields]
 
 
 @dataclass(frozen=True)
 class PoolRules:
-    """Settings of the pool that decide which users are the same; of a pool that is yet to come nothing is known."""
+    """What the pool says about its users; of a pool that is yet to come nothing is known."""
 
     case_sensitive: bool = True
     unique_emails: bool = False
+    groups: frozenset[str] = frozenset()
 
 
-def pool_rules(client: Any, pool_id: str) -> PoolRules:
+def manages_groups(params: Fields) -> bool:
+    return any(user["groups"] is not None for user in params["users"])
+
+
+def pool_rules(client: Any, params: Fields) -> PoolRules:
+    pool_id = params["user_pool_id"]
     if not is_known(pool_id):
         return PoolRules()
     pool = pool_fields(describe_raw_pool(client, pool_id))
-    return PoolRules(pool["username_case_sensitive"], "email" in pool["alias_attributes"])
+    groups = frozenset(group_names(client, pool_id) if manages_groups(params) else ())
+    return PoolRules(pool["username_case_sensitive"], "email" in pool["alias_attributes"], groups)
 
 
-def describe(client: Any, pool_id: str) -> list[Fields]:
-    return [user_fields(raw) for raw in raw_users(client, pool_id)] if is_known(pool_id) else []
+def describe(client: Any, params: Fields) -> list[Fields]:
+    pool_id = params["user_pool_id"]
+    if not is_known(pool_id):
+        return []
+    users = [user_fields(raw) for raw in raw_users(client, pool_id)]
+    if not manages_groups(params):
+        return users
+    # A few groups with many members each: asking every user for their groups would take a request for each.
+    members = {group: group_members(client, pool_id, group) for group in sorted(group_names(client, pool_id))}
+    return [{**user, "groups": groups_of(user["username"], members)} for user in users]
+
+
+def groups_of(username: str, members: dict[str, set[str]]) -> list[str]:
+    return [group for group, names in members.items() if username in names]
 
 
 def plan(current: list[Fields], rules: PoolRules, params: Fields) -> Plan:
@@ -183,14 +232,24 @@ def plan(current: list[Fields], rules: PoolRules, params: Fields) -> Plan:
     check_users(params["users"], key, rules.unique_emails)
     existing = {key(user["username"]): user for user in current}
     wanted = {key(user["username"]): user for user in params["users"]}
-    changes = []
+    changes = plan_groups(rules.groups, params["users"])
     after = dict(existing)
     for name, user in wanted.items():
         after[name], change = plan_user(existing.get(name), user)
         changes += [change] if change else []
     for name in unlisted(existing, wanted) if params["purge"] else []:
-        changes.append(Change(Action.DELETE, "cognito_user", existing[name]["username"], before=after.pop(name)))
+        gone = after.pop(name)
+        username = gone["username"]
+        changes.append(Change(Action.DELETE, USER, username, before=gone, call=[user_call("admin_delete_user", gone)]))
     return Plan(list(after.values()), tuple(changes))
+
+
+def plan_groups(existing: frozenset[str], users: list[Fields]) -> list[Change]:
+    named = {group for user in users for group in user["groups"] or []}
+    return [
+        Change(Action.CREATE, GROUP, group, after={"name": group}, call=[("create_group", {"GroupName": group})])
+        for group in sorted(named - existing)
+    ]
 
 
 def check_users(users: list[Fields], key: Callable[[str], str], unique_emails: bool) -> None:
@@ -217,15 +276,17 @@ def refuse_twice(field: str, values: list[str], remedy: str) -> None:
 
 
 def plan_user(existing: Fields | None, user: Fields) -> tuple[Fields, Change | None]:
-    declared = {"email": user["email"], "email_verified": True}
+    declared = {"email": user["email"], "email_verified": True, "enabled": user["enabled"]}
+    groups = None if user["groups"] is None else sorted(set(user["groups"]))
     if existing is None:
-        result = {"username": user["username"], **declared, "status": "FORCE_CHANGE_PASSWORD", "enabled": True}
-        return result, creation(user, declared)
-    before, after = differences(existing, declared)
+        result = {"username": user["username"], **declared, "status": "FORCE_CHANGE_PASSWORD", "groups": groups}
+        return result, creation(user, {**declared, **({"groups": groups} if groups else {})})
+    before, after = differences(existing, {**declared, "groups": groups})
     if not after:
         return existing, None
+    name = existing["username"]
     return {**existing, **after}, Change(
-        Action.UPDATE, "cognito_user", existing["username"], before, after, call=email_attributes(user["email"])
+        Action.UPDATE, USER, name, before, after, call=update_calls(existing, before, after, user)
     )
 
 
@@ -241,7 +302,34 @@ def creation(user: Fields, declared: Fields) -> Change:
         request["DesiredDeliveryMediums"] = ["EMAIL"]
     else:
         request["MessageAction"] = "SUPPRESS"
-    return Change(Action.CREATE, "cognito_user", user["username"], after=after, call=request)
+    calls = [user_call("admin_create_user", user, **request), *membership_calls(user, [], declared.get("groups", []))]
+    # Cognito has no way to create a user who may not log in.
+    calls += [] if user["enabled"] else [user_call("admin_disable_user", user)]
+    return Change(Action.CREATE, USER, user["username"], after=after, call=calls)
+
+
+def update_calls(existing: Fields, before: Fields, after: Fields, user: Fields) -> list[Call]:
+    """Returns the calls of an update, a lock first: it must not wait for what may fail."""
+    calls = []
+    if "enabled" in after:
+        operation = "admin_enable_user" if after["enabled"] else "admin_disable_user"
+        calls.append(user_call(operation, existing))
+    if "email" in after or "email_verified" in after:
+        attributes = email_attributes(user["email"])
+        calls.append(user_call("admin_update_user_attributes", existing, UserAttributes=attributes))
+    if "groups" in after:
+        calls += membership_calls(existing, before["groups"] or [], after["groups"])
+    return calls
+
+
+def membership_calls(user: Fields, before: list[str], after: list[str]) -> list[Call]:
+    leave = [user_call("admin_remove_user_from_group", user, GroupName=name) for name in before if name not in after]
+    join = [user_call("admin_add_user_to_group", user, GroupName=name) for name in after if name not in before]
+    return leave + join
+
+
+def user_call(operation: str, user: Fields, **request: Any) -> Call:
+    return operation, {"Username": user["username"], **request}
 
 
 def email_attributes(email: str) -> list[dict[str, str]]:
@@ -255,30 +343,25 @@ def unlisted(existing: dict[str, Fields], wanted: dict[str, Fields]) -> list[str
 
 def apply(client: Any, pool_id: str, planned: Plan) -> None:
     for change in planned.changes:
-        apply_one = CognitoErrors.common_error_handler(f"{change.action} user {change.name}")(apply_change)
-        apply_one(client, pool_id, change)
+        what = f"{change.action} {change.resource.removeprefix('cognito_')} {change.name}"
+        CognitoErrors.common_error_handler(what)(apply_change)(client, pool_id, change)
 
 
 def apply_change(client: Any, pool_id: str, change: Change) -> None:
-    user = {"UserPoolId": pool_id, "Username": change.name}
-    if change.action is Action.CREATE:
-        client.admin_create_user(**user, **change.call)
-    elif change.action is Action.UPDATE:
-        client.admin_update_user_attributes(**user, UserAttributes=change.call)
-    else:
-        client.admin_delete_user(**user)
+    for operation, request in change.call:
+        getattr(client, operation)(UserPoolId=pool_id, **request)
 
 
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    client = aws_client(module, "cognito-idp")
-    pool_id = module.params["user_pool_id"]
+    client = pace(aws_client(module, "cognito-idp"))
+    params = module.params
     run(
         module,
         "users",
-        describe=lambda: describe(client, pool_id),
-        plan=lambda current: plan(current, pool_rules(client, pool_id), module.params),
-        apply=lambda planned: apply(client, pool_id, planned),
+        describe=lambda: describe(client, params),
+        plan=lambda current: plan(current, pool_rules(client, params), params),
+        apply=lambda planned: apply(client, params["user_pool_id"], planned),
     )
 
 

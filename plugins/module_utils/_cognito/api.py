@@ -39,6 +39,11 @@ def raw_pools_named(client: Any, name: str) -> list[Fields]:
     return [pool for pool in (describe_raw_pool(client, pool_id) for pool_id in ids) if pool]
 
 
+@CognitoErrors.common_error_handler("read the second factors of the user pool")
+def raw_mfa(client: Any, pool_id: str) -> Fields:
+    return dict(client.get_user_pool_mfa_config(UserPoolId=pool_id))
+
+
 @CognitoErrors.list_error_handler("find the app client", {})
 def raw_client_named(client: Any, pool_id: str, name: str) -> Fields:
     if not is_known(pool_id):
@@ -73,3 +78,17 @@ def has_branding(client: Any, pool_id: str, client_id: str) -> bool:
 def raw_users(client: Any, pool_id: str) -> list[Fields]:
     pages = client.get_paginator("list_users").paginate(UserPoolId=pool_id, PaginationConfig={"PageSize": PAGE_SIZE})
     return [user for page in pages for user in page["Users"]]
+
+
+@CognitoErrors.common_error_handler("list the groups")
+def group_names(client: Any, pool_id: str) -> set[str]:
+    pages = client.get_paginator("list_groups").paginate(UserPoolId=pool_id, PaginationConfig={"PageSize": PAGE_SIZE})
+    return {group["GroupName"] for page in pages for group in page["Groups"]}
+
+
+@CognitoErrors.common_error_handler("list the members of the group")
+def group_members(client: Any, pool_id: str, group: str) -> set[str]:
+    pages = client.get_paginator("list_users_in_group").paginate(
+        UserPoolId=pool_id, GroupName=group, PaginationConfig={"PageSize": PAGE_SIZE}
+    )
+    return {user["Username"] for page in pages for user in page["Users"]}

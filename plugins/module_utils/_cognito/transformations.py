@@ -16,6 +16,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fie
 
 SECONDS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
 INVITE_KEYS = {"email_subject": "EmailSubject", "email_message": "EmailMessage", "sms_message": "SMSMessage"}
+MFA = {"off": "OFF", "optional": "OPTIONAL", "required": "ON"}
 PASSWORD_POLICY_DEFAULTS = {
     "minimum_length": 8,
     "require_lowercase": False,
@@ -43,6 +44,7 @@ def pool_fields(raw: Mapping[str, Any]) -> Fields:
         "account_recovery": [entry["Name"] for entry in sorted(recovery, key=lambda entry: entry["Priority"])],
         "admin_create_user_only": admin.get("AllowAdminCreateUserOnly", False),
         "invite_message": {name: invite.get(key) for name, key in INVITE_KEYS.items()},
+        "mfa": next(name for name, value in MFA.items() if value == raw.get("MfaConfiguration", "OFF")),
         "deletion_protection": raw.get("DeletionProtection") == "ACTIVE",
         "tier": raw.get("UserPoolTier", "ESSENTIALS"),
         "domain": raw.get("CustomDomain") or raw.get("Domain") or "",
@@ -82,6 +84,15 @@ POOL_SETTERS: dict[str, Callable[[Fields, Any], Fields]] = {
     "tier": lambda _raw, tier: {"UserPoolTier": tier},
     "tags": lambda _raw, tags: {"UserPoolTags": {k: v for k, v in tags.items() if not k.startswith("aws:")}},
 }
+
+
+def mfa_request(current: Mapping[str, Any], mfa: str) -> Fields:
+    """Returns the request that sets the second factor and repeats every other factor that the pool has."""
+    members = ("SmsMfaConfiguration", "EmailMfaConfiguration", "WebAuthnConfiguration")
+    kept = {key: current[key] for key in members if current.get(key)}
+    if mfa == "off":
+        return {"MfaConfiguration": MFA[mfa]}
+    return {**kept, "SoftwareTokenMfaConfiguration": {"Enabled": True}, "MfaConfiguration": MFA[mfa]}
 
 
 def pool_request(raw: Mapping[str, Any], fields: Mapping[str, Any]) -> Fields:
@@ -169,4 +180,5 @@ def user_fields(raw: Mapping[str, Any]) -> Fields:
         "email_verified": attributes.get("email_verified") == "true",
         "status": raw.get("UserStatus", "UNKNOWN"),
         "enabled": raw.get("Enabled", True),
+        "groups": None,
     }

@@ -7,7 +7,11 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.transformations import pool_fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.transformations import (
+    mfa_request,
+    pool_fields,
+    pool_request,
+)
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import KNOWN_AFTER_APPLY, PlanRefusedError
 from ansible_collections.gatehouse.fargate.plugins.modules import cognito_user_pool as subject
 from botocore.stub import Stubber
@@ -49,7 +53,7 @@ RAW: dict[str, Any] = {
     "AccountRecoverySetting": {"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
     "UserPoolTier": "ESSENTIALS",
 }
-CURRENT = pool_fields(RAW)
+CURRENT = {**pool_fields(RAW), "totp": None}
 DESIRED: dict[str, Any] = {
     "name": "hello",
     "state": "present",
@@ -68,6 +72,7 @@ DESIRED: dict[str, Any] = {
     "account_recovery": ["verified_email"],
     "admin_create_user_only": True,
     "invite_message": {"email_subject": "Welcome", "email_message": INVITE, "sms_message": None},
+    "mfa": None,
     "deletion_protection": False,
     "tier": "ESSENTIALS",
     "tags": {"gatehouse:stack": "hello"},
@@ -252,3 +257,55 @@ def test_pools_are_found_on_every_page() -> None:
         stub.add_response("list_user_pools", {"UserPools": [{"Id": POOL_ID, "Name": "hello"}]})
         stub.add_response("describe_user_pool", {"UserPool": RAW}, {"UserPoolId": POOL_ID})
         assert subject.describe(client, DESIRED) == CURRENT
+
+
+@pytest.mark.parametrize(
+    ("current", "wanted", "sent"),
+    [
+        (("off", False), "off", None),
+        (("off", True), "off", None),
+        (("optional", True), "optional", None),
+        (("off", False), "required", {"MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": {"Enabled": True}}),
+        (
+            ("optional", False),
+            "optional",
+            {"MfaConfiguration": "OPTIONAL", "SoftwareTokenMfaConfiguration": {"Enabled": True}},
+        ),
+        (("required", True), "off", {"MfaConfiguration": "OFF"}),
+    ],
+)
+def test_a_second_factor_is_set_without_touching_the_other_settings(
+    current: tuple[str, bool], wanted: str, sent: dict[str, Any] | None
+) -> None:
+    client = cognito()
+    now = {**CURRENT, "mfa": current[0], "totp": current[1]}
+    planned = subject.plan(now, {**DESIRED, "mfa": wanted})
+    assert bool(planned.changes) is bool(sent)
+    with Stubber(client) as stub:
+        if sent:
+            stub.add_response("get_user_pool_mfa_config", {"MfaConfiguration": "OFF"}, {"UserPoolId": POOL_ID})
+            stub.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": POOL_ID, **sent})
+        subject.apply(client, planned)
+        stub.assert_no_pending_responses()
+
+
+def test_other_second_factors_are_kept() -> None:
+    sms = {"SmsAuthenticationMessage": "{####}"}
+    request = mfa_request({"SmsMfaConfiguration": sms, "WebAuthnConfiguration": {}}, "optional")
+    assert request["SmsMfaConfiguration"] == sms
+    assert "WebAuthnConfiguration" not in request
+
+
+def test_a_new_pool_gets_its_second_factor_after_its_creation() -> None:
+    client = cognito()
+    planned = subject.plan({}, {**DESIRED, "mfa": "required"})
+    assert planned.changes[0].after["mfa"] == "required"
+    created = {"PoolName": "hello", **pool_request({}, subject.without_mfa(planned.changes[0].call))}
+    assert "MfaConfiguration" not in created
+    factor = {"MfaConfiguration": "ON", "SoftwareTokenMfaConfiguration": {"Enabled": True}}
+    with Stubber(client) as stub:
+        stub.add_response("create_user_pool", {"UserPool": {"Id": POOL_ID}}, created)
+        stub.add_response("get_user_pool_mfa_config", {}, {"UserPoolId": POOL_ID})
+        stub.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": POOL_ID, **factor})
+        subject.apply(client, planned)
+        stub.assert_no_pending_responses()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -11,6 +12,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.exceptions import Ansib
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     SENSITIVE,
+    Plan,
     PlanRefusedError,
 )
 from ansible_collections.gatehouse.fargate.plugins.modules import cognito_users as subject
@@ -23,15 +25,21 @@ RULES = subject.PoolRules(case_sensitive=False, unique_emails=True)
 
 def existing(name: str, **changed: Any) -> dict[str, Any]:
     user = {"username": name, "email": f"{name}@example.com", "email_verified": True}
-    return {**user, "status": "CONFIRMED", "enabled": True, **changed}
+    return {**user, "status": "CONFIRMED", "enabled": True, "groups": None, **changed}
 
 
 def declared(name: str, **changed: Any) -> dict[str, Any]:
-    return {"username": name, "email": f"{name}@example.com", "temporary_password": None, "invite": None, **changed}
+    user = {"username": name, "email": f"{name}@example.com", "temporary_password": None, "invite": None}
+    return {**user, "groups": None, "enabled": True, **changed}
 
 
-def plan(current: list[dict[str, Any]], users: list[dict[str, Any]], purge: bool = False) -> subject.Plan:
-    return subject.plan(current, RULES, {"user_pool_id": POOL_ID, "users": users, "purge": purge})
+def params(users: list[dict[str, Any]], pool_id: str = POOL_ID) -> dict[str, Any]:
+    return {"user_pool_id": pool_id, "users": users, "purge": False}
+
+
+def plan(current: list[dict[str, Any]], users: list[dict[str, Any]], purge: bool = False, groups: str = "") -> Plan:
+    rules = replace(RULES, groups=frozenset(groups.split()))
+    return subject.plan(current, rules, {**params(users), "purge": purge})
 
 
 def cognito() -> Any:
@@ -40,8 +48,8 @@ def cognito() -> Any:
 
 def test_a_pool_that_is_yet_to_come_is_not_asked() -> None:
     with Stubber(cognito()) as stub:
-        assert subject.describe(stub.client, KNOWN_AFTER_APPLY) == []
-        assert subject.pool_rules(stub.client, KNOWN_AFTER_APPLY) == subject.PoolRules()
+        assert subject.describe(stub.client, params([], KNOWN_AFTER_APPLY)) == []
+        assert subject.pool_rules(stub.client, params([], KNOWN_AFTER_APPLY)) == subject.PoolRules()
 
 
 @pytest.mark.parametrize(
@@ -106,6 +114,79 @@ def test_an_email_is_changed_and_verified_in_one_call(drift: dict[str, Any], bef
         stub.assert_no_pending_responses()
 
 
+@pytest.mark.parametrize(
+    ("drift", "wanted", "calls"),
+    [
+        ({}, {"enabled": False}, [("admin_disable_user", {})]),
+        ({"enabled": False}, {}, [("admin_enable_user", {})]),
+        ({"groups": []}, {"groups": []}, []),
+        ({"groups": ["old"]}, {}, []),
+        ({"groups": []}, {"groups": ["new"]}, [("admin_add_user_to_group", {"GroupName": "new"})]),
+        (
+            {"groups": ["both", "old"]},
+            {"groups": ["new", "both"]},
+            [
+                ("admin_remove_user_from_group", {"GroupName": "old"}),
+                ("admin_add_user_to_group", {"GroupName": "new"}),
+            ],
+        ),
+        (
+            {"groups": ["old"]},
+            {"groups": [], "enabled": False},
+            [("admin_disable_user", {}), ("admin_remove_user_from_group", {"GroupName": "old"})],
+        ),
+    ],
+)
+def test_a_user_is_changed_by_exactly_the_calls_that_differ(
+    drift: dict[str, Any], wanted: dict[str, Any], calls: list[tuple[str, dict[str, str]]]
+) -> None:
+    client, known = cognito(), "both new"
+    planned = plan([existing("bob", **drift)], [declared("bob", temporary_password=PASSWORD, **wanted)], groups=known)
+    assert len(planned.changes) == bool(calls)
+    with Stubber(client) as stub:
+        for operation, request in calls:
+            stub.add_response(operation, {}, {"UserPoolId": POOL_ID, "Username": "bob", **request})
+        subject.apply(client, POOL_ID, planned)
+        stub.assert_no_pending_responses()
+    reached = planned.result
+    assert plan(reached, [declared("bob", **wanted)], groups=known).changes == ()
+
+
+def test_a_group_is_created_once_before_those_who_join_it() -> None:
+    users = [declared("bob", groups=["staff"]), declared("eve", groups=["staff", "known"])]
+    planned = plan([], users, groups="known")
+    assert [(change.resource, change.name) for change in planned.changes] == [
+        ("cognito_group", "staff"),
+        ("cognito_user", "bob"),
+        ("cognito_user", "eve"),
+    ]
+    operations = [operation for change in planned.changes for operation, _request in change.call]
+    assert operations == ["create_group"] + ["admin_create_user", "admin_add_user_to_group"] * 2 + [
+        "admin_add_user_to_group"
+    ]
+
+
+def test_a_user_who_may_not_log_in_is_created_locked() -> None:
+    (change,) = plan([], [declared("bob", enabled=False)]).changes
+    assert [operation for operation, _request in change.call] == ["admin_create_user", "admin_disable_user"]
+    assert change.after["enabled"] is False
+
+
+def test_groups_are_read_by_group_and_from_every_page() -> None:
+    client = cognito()
+    names = [{"Username": "a"}, {"Username": "b"}]
+    with Stubber(client) as stub:
+        stub.add_response("list_users", {"Users": names})
+        stub.add_response("list_groups", {"Groups": [{"GroupName": "x"}], "NextToken": "more"})
+        stub.add_response("list_groups", {"Groups": [{"GroupName": "empty"}]})
+        stub.add_response("list_users_in_group", {"Users": []})
+        stub.add_response("list_users_in_group", {"Users": names[:1], "NextToken": "more"})
+        stub.add_response("list_users_in_group", {"Users": names[1:]})
+        found = subject.describe(client, params([declared("a", groups=[])]))
+        stub.assert_no_pending_responses()
+    assert [user["groups"] for user in found] == [["x"], ["x"]]
+
+
 @pytest.mark.parametrize(("purge", "deleted"), [(False, []), (True, ["mallory"])])
 def test_unlisted_users_go_only_when_asked_and_federated_ones_never(purge: bool, deleted: list[str]) -> None:
     current = [existing("bob"), existing("mallory"), existing("google_1", status="EXTERNAL_PROVIDER")]
@@ -152,7 +233,7 @@ def test_users_are_read_from_every_page() -> None:
     with Stubber(client) as stub:
         stub.add_response("list_users", {"Users": [first], "PaginationToken": "more"})
         stub.add_response("list_users", {"Users": [second]})
-        assert subject.describe(client, POOL_ID) == [
+        assert subject.describe(client, params([])) == [
             existing("a"),
             existing("b", email="", email_verified=False, status="FORCE_CHANGE_PASSWORD", enabled=False),
         ]
