@@ -10,7 +10,7 @@ from typing import Any
 
 from ministack import app
 
-from local_aws import front
+from local_aws import front, nameserver
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,9 +29,10 @@ def _with_status(inner: Application) -> Application:
     async def application(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             front.open_doors()
+            nameserver.open_server()
             await inner(scope, _closing_doors(receive), send)
         elif scope["type"] == "http" and scope["path"] == STATUS_PATH:
-            await _send_json(send, front.status())
+            await _send_json(send, {**front.status(), **nameserver.status()})
         else:
             await inner(scope, receive, send)
 
@@ -43,6 +44,7 @@ def _closing_doors(receive: Receive) -> Receive:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             await front.close_doors()
+            await nameserver.close_server()
         return message
 
     return received

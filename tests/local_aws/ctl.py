@@ -166,6 +166,7 @@ class Instance:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "GATEHOUSE_REGISTRY": address,
+            "GATEHOUSE_RESOLVER": f"{LOOPBACK}:{status['dns_port']}",
             "LOCAL_AWS_HTTPS_PORT": status["https_port"],
             "LOCAL_AWS_HTTP_PORT": status["http_port"],
             "LOCAL_AWS_CA": status["ca"],

@@ -46,6 +46,16 @@ def find_alias_target(name: str) -> str | None:
     return None
 
 
+def find_all(name: str) -> list[Record]:
+    """Every record set of the name, of any type."""
+    return _answers(name)
+
+
+def is_known(name: str) -> bool:
+    """Whether any zone here holds the name."""
+    return any(_within(normal(name), zone.name) for zone in _public_zones())
+
+
 def normal(name: str) -> str:
     return name.lower().rstrip(".")
 

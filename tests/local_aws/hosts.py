@@ -14,6 +14,7 @@ from local_aws.cognito import domains
 from local_aws.route53 import find_alias_target
 
 Record = dict[str, Any]
+PREFIX_SUFFIX = ".amazoncognito.com"
 TLS_PROTOCOLS = ("HTTPS", "TLS")
 
 
@@ -46,10 +47,12 @@ class LoadBalancer(Destination):
 
 
 class LoginPages(Destination):
-    """The hosted pages of a user pool on its custom domain."""
+    """The hosted pages of a user pool on its custom or prefix domain."""
 
-    def certificate(self, _name: str) -> Record | None:
-        """The certificate of the custom domain."""
+    def certificate(self, name: str) -> Record | None:
+        """The certificate of the custom domain; AWS has one of its own for all prefix domains."""
+        if name.endswith(PREFIX_SUFFIX):
+            return {"DomainName": name}
         return acm.find_issued(self.record["_custom_domain_config"]["CertificateArn"])
 
 
@@ -75,6 +78,8 @@ def _find_load_balancer(dns_name: str) -> LoadBalancer | None:
 
 def _find_login_pages(name: str, target: str) -> LoginPages | None:
     for (account, region, _pool_id), pool in cognito._user_pools.all_items():
+        if pool.get("Domain") and name == f"{pool['Domain']}.auth.{region}{PREFIX_SUFFIX}":
+            return LoginPages(account, region, pool)
         is_here = pool.get("CustomDomain") == name and cognito._cloudfront_domain(name) == target
         if is_here and domains.is_active(pool, name):
             return LoginPages(account, region, pool)
