@@ -13,13 +13,15 @@ import urllib.request
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import yaml
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "shared"))
-from stack import client
+sys.path[:0] = [str(HERE.parent / "shared"), str(HERE.parents[1] / "tests")]
+from local_aws.visitor import form_of
+from stack import client, visitor
 
 CALLS = f"{os.environ['AWS_ENDPOINT_URL']}/_local_aws/calls"
 READING = ("Describe", "Get", "List")
@@ -157,6 +159,10 @@ def test_the_prefix_domain_has_a_style_and_cost_no_certificate() -> None:
     cognito = client("cognito-idp")
     domain = cognito.describe_user_pool_domain(Domain="people-test")["DomainDescription"]
     assert (domain["UserPoolId"], domain["ManagedLoginVersion"]) == (pool_id(), 2)
-    clients = cognito.list_user_pool_clients(UserPoolId=pool_id())["UserPoolClients"]
-    assert cognito.describe_managed_login_branding_by_client(UserPoolId=pool_id(), ClientId=clients[0]["ClientId"])
+    client_id = cognito.list_user_pool_clients(UserPoolId=pool_id())["UserPoolClients"][0]["ClientId"]
+    assert cognito.describe_managed_login_branding_by_client(UserPoolId=pool_id(), ClientId=client_id)
+    back = "https://people.gatehouse.localhost/oauth2/idpresponse"
+    query = urlencode({"client_id": client_id, "response_type": "code", "scope": "openid", "redirect_uri": back})
+    page = visitor().get(f"https://people-test.auth.ap-northeast-1.amazoncognito.com/oauth2/authorize?{query}")
+    assert (page.status, bool(form_of(page))) == (200, True), page.text
     assert client("acm", "us-east-1").list_certificates()["CertificateSummaryList"] == []

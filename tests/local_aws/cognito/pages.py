@@ -57,7 +57,7 @@ def _login(pool: Record, headers: dict[str, str], query: Query) -> Answer:
 
 
 def _version(pool: Record) -> int:
-    return int(pool.get("_managed_login_versions", {}).get(pool["CustomDomain"], 1))
+    return int(pool.get("_managed_login_versions", {}).get(pool.get("CustomDomain") or pool["Domain"], 1))
 
 
 def _logout(pool: Record, headers: dict[str, str], query: Query) -> Answer:

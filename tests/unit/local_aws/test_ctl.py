@@ -96,7 +96,7 @@ def test_everything_listens_on_loopback_only(ctl: Ctl, state: Path) -> None:
     own = {link.readlink().name for link in Path(f"/proc/{pid(state)}/fd").iterdir() if link.is_symlink()}
     rows = [line.split() for line in table.read_text().splitlines()[1:]]
     listening = [row[1] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in own]
-    assert len(listening) == 3
+    assert len(listening) == 4
     assert {address.partition(":")[0] for address in listening} == {"0100007F"}
     assert not [row for row in _rows6() if row[3] == "0A" and f"socket:[{row[9]}]" in own]
 
