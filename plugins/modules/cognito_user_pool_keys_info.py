@@ -11,7 +11,8 @@ module: cognito_user_pool_keys_info
 version_added: 0.1.0
 short_description: Look up the public keys of a Cognito user pool
 description:
-  - Returns the keys with which the tokens of a user pool can be verified, for a service that cannot fetch them by itself.
+  - Returns the keys with which the tokens of a user pool can be verified.
+  - Meant for a service that cannot fetch them by itself.
   - The keys are public; no credentials are used.
 author:
   - Gatehouse contributors (@gatehouse)
