@@ -1,6 +1,8 @@
+mod login;
 mod page;
 mod server;
 mod settings;
+mod token;
 mod visitor;
 mod web;
 
@@ -37,12 +39,14 @@ fn log_json_lines() {
 async fn run() -> Result<(), Failure> {
     let address = settings::listen_address(std::env::var_os("HOST"), std::env::var_os("PORT"))
         .map_err(Failure::Settings)?;
+    let login = settings::login(|name| std::env::var_os(name)).map_err(Failure::Settings)?;
+    let logout = settings::logout(|name| std::env::var_os(name)).map_err(Failure::Settings)?;
     let stop = server::stop_signal().map_err(Failure::Server)?;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|error| Failure::Listen(address, error))?;
-    info!(%address, version = env!("CARGO_PKG_VERSION"), "started");
-    server::serve(listener, web::app(), stop, DRAIN_LIMIT)
+    info!(%address, version = env!("CARGO_PKG_VERSION"), login = login.name(), "started");
+    server::serve(listener, web::app(login, logout), stop, DRAIN_LIMIT)
         .await
         .map_err(Failure::Server)?;
     info!("stopped");

@@ -6,11 +6,17 @@ const TEMPLATE: &str = include_str!("page.html");
 const STATUS_MARK: &str = "{{status}}";
 
 /// The front page for whoever is logged in.
-pub fn render(visitor: Option<&Visitor>) -> String {
-    TEMPLATE.replacen(STATUS_MARK, &status(visitor), 1)
+pub fn render(visitor: Option<&Visitor>, can_log_out: bool) -> String {
+    TEMPLATE.replacen(STATUS_MARK, &status(visitor, can_log_out), 1)
 }
 
-fn status(visitor: Option<&Visitor>) -> Cow<'static, str> {
+/// Where a logout ends; the only page of a private app that strangers may see.
+pub fn render_logged_out() -> String {
+    let status = r#"<p class="status">You are logged out. <a href="/">Log in again</a></p>"#;
+    TEMPLATE.replacen(STATUS_MARK, status, 1)
+}
+
+fn status(visitor: Option<&Visitor>, can_log_out: bool) -> Cow<'static, str> {
     let Some(Visitor { name, email }) = visitor else {
         return r#"<p class="status">Nobody is logged in.</p>"#.into();
     };
@@ -18,8 +24,13 @@ fn status(visitor: Option<&Visitor>) -> Cow<'static, str> {
     let detail = email.map_or_else(String::new, |email| {
         format!(r#"<span class="email">{}</span>"#, escape(email))
     });
+    let logout = if can_log_out {
+        r#"<a class="logout" href="/logout">Log out</a>"#
+    } else {
+        ""
+    };
     format!(
-        r#"<p class="status in">Logged in as <strong>{}</strong>{detail}</p>"#,
+        r#"<p class="status in">Logged in as <strong>{}</strong>{detail}{logout}</p>"#,
         escape(name)
     )
     .into()
@@ -45,15 +56,22 @@ mod tests {
     use super::*;
 
     fn page_of(name: &str, email: Option<&str>) -> String {
-        render(Some(&Visitor {
-            name: name.to_owned(),
-            email: email.map(str::to_owned),
-        }))
+        let email = email.map(str::to_owned);
+        let name = name.to_owned();
+        render(Some(&Visitor { name, email }), false)
+    }
+
+    #[test]
+    fn offers_a_logout_to_whoever_is_logged_in_and_where_there_is_one() {
+        let (name, email) = ("alice".to_owned(), None);
+        assert!(render(Some(&Visitor { name, email }), true).contains(r#"href="/logout""#));
+        assert!(!page_of("alice", None).contains("/logout"));
+        assert!(!render(None, true).contains("/logout"));
     }
 
     #[test]
     fn greets_and_says_that_nobody_is_logged_in() {
-        let page = render(None);
+        let page = render(None, false);
         assert!(page.contains("Hello World from Rust app"));
         assert!(page.contains("Nobody is logged in."));
         assert!(!page.contains("{{"));

@@ -144,9 +144,9 @@ options:
           type:
             description:
               - Kind of the action.
-              - V(authenticate_cognito) is followed by another action, the others stand last.
+              - V(authenticate_cognito) and V(jwt_validation) are followed by another action, the others stand last.
             type: str
-            choices: [authenticate_cognito, fixed_response, forward, redirect]
+            choices: [authenticate_cognito, fixed_response, forward, jwt_validation, redirect]
             required: true
           target_group_arn:
             description: Target group for V(forward).
@@ -176,6 +176,33 @@ options:
           extra_params:
             description: Further query parameters for the login page.
             type: dict
+          jwks_endpoint:
+            description: Address of the public keys for V(jwt_validation), which the load balancer fetches by itself.
+            type: str
+          issuer:
+            description: Issuer that a token for V(jwt_validation) must be of.
+            type: str
+          additional_claims:
+            description:
+              - Claims that a token for V(jwt_validation) must have besides a valid issuer and time, at most ten.
+              - Leave unset to ask for none.
+            type: list
+            elements: dict
+            suboptions:
+              name:
+                description: Name of the claim.
+                type: str
+                required: true
+              format:
+                description: How the token writes the claim.
+                type: str
+                choices: [single_string, string_array, space_separated_values]
+                default: single_string
+              values:
+                description: Values that the claim may have, of which one is enough.
+                type: list
+                elements: str
+                required: true
           protocol:
             description: Protocol to redirect to, the one of the request unless given.
             type: str
@@ -422,10 +449,19 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     tags_after,
 )
 
+CLAIM_SPEC: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "format": {
+        "type": "str",
+        "choices": ["single_string", "string_array", "space_separated_values"],
+        "default": "single_string",
+    },
+    "values": {"type": "list", "elements": "str", "required": True},
+}
 ACTION_SPEC: dict[str, Any] = {
     "type": {
         "type": "str",
-        "choices": ["authenticate_cognito", "fixed_response", "forward", "redirect"],
+        "choices": ["authenticate_cognito", "fixed_response", "forward", "jwt_validation", "redirect"],
         "required": True,
     },
     "target_group_arn": {"type": "str"},
@@ -437,6 +473,9 @@ ACTION_SPEC: dict[str, Any] = {
     "session_cookie_name": {"type": "str"},
     "on_unauthenticated_request": {"type": "str", "choices": ["allow", "authenticate", "deny"]},
     "extra_params": {"type": "dict"},
+    "jwks_endpoint": {"type": "str"},
+    "issuer": {"type": "str"},
+    "additional_claims": {"type": "list", "elements": "dict", "options": CLAIM_SPEC},
     "protocol": {"type": "str"},
     "port": {"type": "str"},
     "host": {"type": "str"},
@@ -454,6 +493,7 @@ ACTIONS_SPEC: dict[str, Any] = {
     "required_if": [
         ("type", "forward", ["target_group_arn"]),
         ("type", "authenticate_cognito", ["user_pool_arn", "user_pool_client_id", "user_pool_domain"]),
+        ("type", "jwt_validation", ["jwks_endpoint", "issuer"]),
     ],
 }
 HEADER_SPEC: dict[str, Any] = {

@@ -47,6 +47,11 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "app-missing": ({"stack_app_path": "/nowhere/app"}, ["stack_app_path", "/nowhere/app"]),
     "user-without-email": ({"stack_users": {"carol": {"temporary_password": "x"}}}, ["stack_users", "carol", "email"]),
+    "path-twice": ({"stack_api_paths": ["/healthz"]}, ["stack_api_paths", "twice"]),
+    "api-path-malformed": ({"stack_api_paths": ["api"]}, ["stack_api_paths", "api", "starts with /"]),
+    "logout-path-malformed": ({"stack_logged_out_path": "/bye*"}, ["stack_logged_out_path", "/bye*", "wildcards"]),
+    "cookie-name-malformed": ({"stack_session_cookie_name": "a;b"}, ["stack_session_cookie_name", "a;b"]),
+    "session-too-long": ({"stack_session_timeout": 604801}, ["stack_session_timeout", "604801"]),
     "nat-unknown": ({"stack_nat": "double"}, ["stack_nat", "double"]),
 }
 

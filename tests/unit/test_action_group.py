@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-WITHOUT_AWS = {"dns_delegation_info", "source_hash"}
+WITHOUT_AWS = {"dns_delegation_info", "https_smoke_test", "source_hash"}
 
 
 def test_the_action_group_holds_every_aws_module() -> None:

@@ -34,6 +34,8 @@ RULE = "elb_listener_rule"
 LISTENER_FIELDS = ("protocol", "certificate_arn", "ssl_policy", "default_actions")
 CONDITION_VALUES = 5
 LAST_PRIORITY = 50000
+# What lets a request pass to the next action or not.
+GATES = ("authenticate_cognito", "jwt_validation")
 
 
 @dataclass(frozen=True)
@@ -128,11 +130,13 @@ def refuse_repeats(values: list[int], what: str) -> None:
 
 
 def refuse_bad_actions(actions: list[Fields], listener: Fields) -> None:
-    login = [action["type"].startswith("authenticate") for action in actions]
+    gates = [action["type"] in GATES for action in actions]
     where = f"the listener at port {listener['port']}"
-    if any(login) and listener["protocol"] != "HTTPS":
-        raise PlanRefusedError(f"An action of {where} asks for a login, which AWS allows with protocol HTTPS only.")
-    if not actions or login[-1] or not all(login[:-1]):
+    if any(gates) and listener["protocol"] != "HTTPS":
+        raise PlanRefusedError(
+            f"An action of {where} asks for a login or a token, which AWS allows with protocol HTTPS only."
+        )
+    if not actions or gates[-1] or not all(gates[:-1]):
         kinds = ", ".join(action["type"] for action in actions) or "none"
         raise PlanRefusedError(
             f"The actions of {where} are {kinds}: give one of forward, redirect and fixed_response, as the last."

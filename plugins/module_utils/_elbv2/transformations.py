@@ -28,6 +28,12 @@ COGNITO = {
     "on_unauthenticated_request": "OnUnauthenticatedRequest",
     "extra_params": "AuthenticationRequestExtraParams",
 }
+JWT = {
+    "jwks_endpoint": "JwksEndpoint",
+    "issuer": "Issuer",
+    "additional_claims": "AdditionalClaims",
+}
+CLAIM = {"name": "Name", "format": "Format", "values": "Values"}
 REDIRECT = {
     "protocol": "Protocol",
     "port": "Port",
@@ -40,6 +46,7 @@ FIXED_RESPONSE = {"status_code": "StatusCode", "content_type": "ContentType", "m
 # Type in a task: type in the API, member that configures it, names of its fields.
 ACTIONS: dict[str, tuple[str, str, dict[str, str]]] = {
     "authenticate_cognito": ("authenticate-cognito", "AuthenticateCognitoConfig", COGNITO),
+    "jwt_validation": ("jwt-validation", "JwtValidationConfig", JWT),
     "redirect": ("redirect", "RedirectConfig", REDIRECT),
     "fixed_response": ("fixed-response", "FixedResponseConfig", FIXED_RESPONSE),
 }
@@ -52,6 +59,7 @@ ACTION_DEFAULTS: dict[str, Fields] = {
         "on_unauthenticated_request": "authenticate",
         "extra_params": {},
     },
+    "jwt_validation": {"additional_claims": []},
     "redirect": {
         "protocol": "#{protocol}",
         "port": "#{port}",
@@ -93,7 +101,25 @@ def normal_action(given: Mapping[str, Any]) -> Fields:
         return {"type": kind, "target_group_arn": given["target_group_arn"]}
     names = ACTIONS[kind][2]
     chosen = {name: given[name] for name in names if given.get(name) is not None}
+    if "additional_claims" in chosen:
+        chosen["additional_claims"] = normal_claims(chosen["additional_claims"])
     return {"type": kind, **ACTION_DEFAULTS[kind], **chosen}
+
+
+def normal_claims(claims: Iterable[Mapping[str, Any]]) -> list[Fields]:
+    """Returns the claims of a token that are asked for; their order means nothing to AWS."""
+    normal = [{**{name: claim[name] for name in CLAIM}, "values": sorted(claim["values"])} for claim in claims]
+    return sorted(normal, key=lambda claim: (claim["name"], claim["format"], claim["values"]))
+
+
+def claims_from_api(claims: Iterable[Mapping[str, Any]]) -> list[Fields]:
+    named = [{name: claim[key] for name, key in CLAIM.items()} for claim in claims]
+    return normal_claims({**claim, "format": claim["format"].replace("-", "_")} for claim in named)
+
+
+def claims_to_api(claims: Iterable[Fields]) -> list[Fields]:
+    named = [{**claim, "format": claim["format"].replace("_", "-")} for claim in claims]
+    return [{key: claim[name] for name, key in CLAIM.items()} for claim in named]
 
 
 def actions_from_api(actions: Iterable[Mapping[str, Any]]) -> list[Fields]:
@@ -106,6 +132,8 @@ def _action_from_api(action: Mapping[str, Any]) -> Fields:
     for kind, (api_type, member, names) in ACTIONS.items():
         if action["Type"] == api_type:
             held = {name: action[member][key] for name, key in names.items() if action[member].get(key) is not None}
+            if "additional_claims" in held:
+                held["additional_claims"] = claims_from_api(held["additional_claims"])
             return {"type": kind, **ACTION_DEFAULTS[kind], **held}
     return {"type": action["Type"], "other": {key: action[key] for key in action if key not in ("Type", "Order")}}
 
@@ -127,7 +155,9 @@ def _action_to_api(action: Fields) -> Fields:
     if action["type"] == "forward":
         return {"Type": "forward", "TargetGroupArn": action["target_group_arn"]}
     api_type, member, names = ACTIONS[action["type"]]
-    config = {key: action[name] for name, key in names.items() if action.get(name) not in (None, {})}
+    config = {key: action[name] for name, key in names.items() if action.get(name) not in (None, {}, [])}
+    if "AdditionalClaims" in config:
+        config["AdditionalClaims"] = claims_to_api(config["AdditionalClaims"])
     return {"Type": api_type, member: config}
 
 

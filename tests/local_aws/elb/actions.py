@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import html
+
 from ministack.services import alb
 
-from local_aws.elb.api import Record, element, elements, insert_last, members, prefixes, text
+from local_aws.elb.api import Record, element, elements, insert_last, members, prefixes, text, texts
 from local_aws.elb.defaults import AUTHENTICATE_COGNITO
 from local_aws.hooks import Function, Params, patch
 
 REQUIRED_COGNITO = ("UserPoolArn", "UserPoolClientId", "UserPoolDomain")
+REQUIRED_JWT = ("JwksEndpoint", "Issuer")
 EXTRA = "AuthenticationRequestExtraParams"
 
 
@@ -40,6 +43,8 @@ def _complete(action: Record, params: Params, prefix: str) -> None:
     action["_ordered"] = bool(text(params, prefix + "Order"))
     if action["Type"] == "authenticate-cognito":
         action["AuthenticateCognitoConfig"] = _parse_cognito(params, prefix + "AuthenticateCognitoConfig.")
+    if action["Type"] == "jwt-validation":
+        action["JwtValidationConfig"] = _parse_jwt(params, prefix + "JwtValidationConfig.")
     if action["Type"] == "forward":
         action["ForwardConfig"] = _parse_forward(action, params, prefix + "ForwardConfig.")
         groups = target_groups(action)
@@ -52,6 +57,18 @@ def _parse_cognito(params: Params, prefix: str) -> Record:
     config |= {key: text(params, prefix + key, default) for key, default in AUTHENTICATE_COGNITO.items()}
     config[EXTRA] = _parse_map(params, f"{prefix}{EXTRA}.entry")
     return config
+
+
+def _parse_jwt(params: Params, prefix: str) -> Record:
+    claims = [
+        {
+            "Name": text(params, member + "Name"),
+            "Format": text(params, member + "Format"),
+            "Values": texts(params, member + "Values"),
+        }
+        for member in prefixes(params, prefix + "AdditionalClaims", "Name")
+    ]
+    return {**{key: text(params, prefix + key) for key in REQUIRED_JWT}, "AdditionalClaims": claims}
 
 
 def _parse_map(params: Params, prefix: str) -> dict[str, str]:
@@ -85,6 +102,8 @@ def _view(original: Function) -> Function:
             xml = xml.replace(f"<Order>{action.get('Order', 1)}</Order>", "", 1)
         if "AuthenticateCognitoConfig" in action:
             xml = insert_last(xml, _cognito_view(action["AuthenticateCognitoConfig"]))
+        if "JwtValidationConfig" in action:
+            xml = insert_last(xml, _jwt_view(action["JwtValidationConfig"]))
         if "ForwardConfig" in action:
             xml = insert_last(xml, _forward_view(action["ForwardConfig"]))
         return xml
@@ -106,6 +125,16 @@ def _cognito_view(config: Record) -> str:
     )
     extra = f"<{EXTRA}>{entries}</{EXTRA}>" if entries else ""
     return f"<AuthenticateCognitoConfig>{elements(plain)}{extra}</AuthenticateCognitoConfig>"
+
+
+def _jwt_view(config: Record) -> str:
+    claims = [
+        elements({key: claim[key] for key in ("Format", "Name")})
+        + members("Values", [html.escape(value) for value in claim["Values"]])
+        for claim in config["AdditionalClaims"]
+    ]
+    plain = elements({key: config[key] for key in REQUIRED_JWT})
+    return f"<JwtValidationConfig>{plain}{members('AdditionalClaims', claims)}</JwtValidationConfig>"
 
 
 def _forward_view(config: Record) -> str:

@@ -4,21 +4,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 from typing import Any
 
+from cryptography.fernet import Fernet, InvalidToken
 from ministack.services import alb, cognito
 
+from local_aws.elb import tokens
 from local_aws.elb.api import Record
 from local_aws.elb.defaults import AUTHENTICATE_COGNITO
 from local_aws.elb.health import usable_targets
 from local_aws.hooks import Function, patch
 
+Headers = dict[str, str]
+
+# Known to this process alone, as AWS's key is known to the load balancer alone.
+SEAL = Fernet(Fernet.generate_key())
+
 
 def install() -> None:
     """Complete ministack's way of handling a request."""
     patch(alb, "_execute_actions", _sign_in_with_oidc)
+    patch(alb, "_execute_actions", _validate_tokens)
+    patch(alb, "_oidc_session_cookies", _seal)
+    patch(alb, "_oidc_read_session", _unseal)
     patch(alb, "_execute_action", _choose_group)
     patch(alb, "_forward_to_tg", _choose_target)
 
@@ -28,6 +39,41 @@ def _sign_in_with_oidc(original: Function) -> Function:
         return await original([_as_oidc(action) for action in actions], *args, **kwargs)
 
     return execute
+
+
+def _validate_tokens(original: Function) -> Function:
+    async def execute(actions: list[Record], method: str, path: str, headers: Headers, *args: Any, **kw: Any) -> Any:
+        for action in actions:
+            config = action.get("JwtValidationConfig")
+            refusal = tokens.refuse(config, headers) if config else None
+            if refusal:
+                return refusal
+        rest = [action for action in actions if "JwtValidationConfig" not in action]
+        return await original(rest, method, path, headers, *args, **kw)
+
+    return execute
+
+
+def _seal(original: Function) -> Function:
+    """Encrypts what the cookies hold: a session that the load balancer did not write must not open."""
+
+    def cookies(name: str, session: Record, *args: Any) -> Any:
+        return original(name, {"sealed": SEAL.encrypt(json.dumps(session).encode()).decode()}, *args)
+
+    return cookies
+
+
+def _unseal(original: Function) -> Function:
+    def read(jar: dict[str, str], name: str) -> Record | None:
+        outer = original(jar, name)
+        try:
+            session = json.loads(SEAL.decrypt(outer["sealed"]))
+        except (TypeError, KeyError, InvalidToken):
+            return None
+        access = tokens.refreshed(session["access_token"])
+        return {**session, "access_token": access} if access else None
+
+    return read
 
 
 def _as_oidc(action: Record) -> Record:

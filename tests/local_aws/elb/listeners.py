@@ -32,7 +32,7 @@ def install() -> None:
 def refuse_actions(params: Params, prefix: str, protocol: str, balancer: str) -> Response | None:
     """What AWS says of actions that cannot work on a listener of the protocol."""
     actions = alb._parse_actions(params, prefix)
-    if actions and actions[-1]["Type"].startswith("authenticate"):
+    if actions and _is_gate(actions[-1]):
         message = "The last action must be one of forward, redirect or fixed-response"
         return error("InvalidLoadBalancerAction", message)
     for action in actions:
@@ -42,8 +42,12 @@ def refuse_actions(params: Params, prefix: str, protocol: str, balancer: str) ->
     return None
 
 
+def _is_gate(action: Record) -> bool:
+    return str(action["Type"]).startswith("authenticate") or action["Type"] == "jwt-validation"
+
+
 def _refuse_authentication(action: Record, protocol: str) -> Response | None:
-    if action["Type"].startswith("authenticate") and protocol != "HTTPS":
+    if _is_gate(action) and protocol != "HTTPS":
         message = f"Actions of type '{action['Type']}' are supported only on HTTPS listeners"
         return error("InvalidLoadBalancerAction", message)
     config = action.get("AuthenticateCognitoConfig")

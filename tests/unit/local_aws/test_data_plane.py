@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -183,3 +186,58 @@ def test_invalid_header_fields_are_dropped_when_asked(site: Site) -> None:
         headers = seen_by_target(site.visitor()._open(request, follow=True))
         seen[value] = ("x_odd" in headers, "x-even" in headers)
     assert seen == {"false": (True, True), "true": (False, True)}
+
+
+def bearer(site: Site, path: str, token: str) -> Page:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return site.visitor()._open(urllib.request.Request(f"{site.url}{path}", headers=headers), follow=False)
+
+
+def access_token(site: Site, name: str) -> str:
+    add_user(site, name)
+    page = site.visitor().sign_in(site.url, name, TEMPORARY, CHOSEN)
+    return seen_by_target(page)["x-amzn-oidc-accesstoken"]
+
+
+@pytest.fixture
+def machine_rule(site: Site) -> Iterator[dict[str, Any]]:
+    elb = site.account.client("elbv2")
+    issuer = f"https://cognito-idp.ap-northeast-1.amazonaws.com/{site.pool}"
+    claims = [{"Name": "token_use", "Format": "single-string", "Values": ["access"]}]
+    config = {"JwksEndpoint": f"{issuer}/.well-known/jwks.json", "Issuer": issuer, "AdditionalClaims": claims}
+    actions = [
+        {"Type": "jwt-validation", "Order": 1, "JwtValidationConfig": config},
+        {"Type": "forward", "Order": 2, "TargetGroupArn": site.group},
+    ]
+    conditions = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/machine/*"]}}]
+    rule = elb.create_rule(ListenerArn=site.listener, Priority=1, Conditions=conditions, Actions=actions)["Rules"][0]
+    yield rule
+    elb.delete_rule(RuleArn=rule["RuleArn"])
+
+
+@pytest.mark.usefixtures("machine_rule")
+def test_machines_come_in_with_a_token_of_the_pool_alone(site: Site) -> None:
+    token = access_token(site, "dora")
+    assert bearer(site, "/machine/x", token).status == 200
+    header, claims, signature = token.split(".")
+    changed = f"{header}.{claims[:-2]}AA.{signature}"
+    assert [bearer(site, "/machine/x", bad).status for bad in ("", "nonsense", changed)] == [401, 401, 401]
+
+
+def test_a_claim_that_a_token_does_not_have_keeps_machines_out(site: Site, machine_rule: dict[str, Any]) -> None:
+    token = access_token(site, "emil")
+    first, last = machine_rule["Actions"]
+    scopes = [{"Name": "scope", "Format": "space-separated-values", "Values": ["orders/write"]}]
+    first["JwtValidationConfig"]["AdditionalClaims"] = scopes
+    elb = site.account.client("elbv2")
+    changed = elb.modify_rule(RuleArn=machine_rule["RuleArn"], Actions=[first, last])["Rules"][0]
+    assert changed["Actions"][0]["JwtValidationConfig"]["AdditionalClaims"] == scopes
+    assert bearer(site, "/machine/x", token).status == 401
+
+
+def test_a_session_that_the_load_balancer_did_not_write_is_none(site: Site) -> None:
+    session = {"claims": {"sub": "root"}, "access_token": "a.b.c", "exp": int(time.time()) + 3600}
+    forged = base64.urlsafe_b64encode(json.dumps(session).encode()).decode()
+    headers = {"Cookie": f"AWSELBAuthSessionCookie-0={forged}"}
+    page = site.visitor()._open(urllib.request.Request(f"{site.url}/private", headers=headers), follow=False)
+    assert page.status == 302

@@ -38,6 +38,11 @@ LOGIN = {
     "user_pool_client_id": "client",
     "user_pool_domain": "auth.hello.example.com",
 }
+TOKEN = {
+    "type": "jwt_validation",
+    "jwks_endpoint": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc/.well-known/jwks.json",
+    "issuer": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_abc",
+}
 LISTENERS: list[dict[str, Any]] = [
     {
         "port": 80,
@@ -211,6 +216,8 @@ def test_listeners_left_out_are_not_managed() -> None:
         ([{**LISTENERS[0], "default_actions": [LOGIN, FORWARD]}], "protocol HTTPS only"),
         ([{**LISTENERS[0], "default_actions": [FORWARD, FORWARD]}], "as the last"),
         ([{**LISTENERS[1], "default_actions": [LOGIN]}], "as the last"),
+        ([{**LISTENERS[1], "default_actions": [TOKEN]}], "as the last"),
+        ([{**LISTENERS[0], "default_actions": [TOKEN, FORWARD]}], "protocol HTTPS only"),
         ([{**LISTENERS[1], "rules": [{"priority": 1, "actions": [FORWARD]}]}], "has 0 values"),
         (
             [{**LISTENERS[1], "rules": [{"priority": 1, "path_patterns": list("abcdef"), "actions": [FORWARD]}]}],
@@ -281,6 +288,42 @@ def test_defaults_of_the_login_are_no_difference() -> None:
     forward = {"Type": "forward", "Order": 2, "TargetGroupArn": GROUP}
     assert actions_from_api([forward, API_LOGIN]) == [normal_action(LOGIN), FORWARD]
     assert actions_to_api([normal_action(LOGIN), FORWARD]) == [API_LOGIN, forward]
+
+
+API_TOKEN = {
+    "Type": "jwt-validation",
+    "Order": 1,
+    "JwtValidationConfig": {"JwksEndpoint": TOKEN["jwks_endpoint"], "Issuer": TOKEN["issuer"]},
+}
+
+
+def test_a_token_without_more_claims_is_no_difference() -> None:
+    assert actions_from_api([API_TOKEN]) == [normal_action(TOKEN)]
+    assert actions_to_api([normal_action(TOKEN)]) == [API_TOKEN]
+
+
+def test_claims_of_a_token_survive_the_round_trip_in_any_order() -> None:
+    scope = {"name": "scope", "format": "space_separated_values", "values": ["b", "a"]}
+    use = {"name": "token_use", "format": "single_string", "values": ["access"]}
+    wanted = normal_action({**TOKEN, "additional_claims": [use, scope]})
+    assert wanted == normal_action({**TOKEN, "additional_claims": [{**scope, "values": ["a", "b"]}, use]})
+    (sent,) = actions_to_api([wanted])
+    assert sent["JwtValidationConfig"]["AdditionalClaims"][0] == {
+        "Name": "scope",
+        "Format": "space-separated-values",
+        "Values": ["a", "b"],
+    }
+    assert actions_from_api([sent]) == [wanted]
+
+
+def test_a_token_rule_satisfies_the_api(elbv2: Any) -> None:
+    claims = [{"name": "scope", "format": "string_array", "values": ["a"]}]
+    action = normal_action({**TOKEN, "additional_claims": claims})
+    rule = {"priority": 1, "conditions": {"path_patterns": ["/machine/*"]}, "actions": [action, FORWARD], "tags": {}}
+    with Stubber(elbv2) as stubber:
+        stubber.add_response("create_rule", {})
+        api.create_rule(elbv2, "l", rule)
+        stubber.assert_no_pending_responses()
 
 
 CONDITIONS: list[dict[str, Any]] = [
