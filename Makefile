@@ -11,10 +11,10 @@ export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(LOCAL_AWS_VENV)/bin/python
 export ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help install try stop test lint sanity units integration molecule app docs clean
+.PHONY: help install try stop test lint sanity units integration molecule app bench-image docs clean
 
 help: ## List the targets
-	@grep -hE '^[a-z ]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.installed $(LOCAL_AWS_VENV)/.installed ## Install everything into .venv and .venv-local-aws
 
@@ -43,6 +43,9 @@ lint sanity units integration app: install ## Run one part of the checks
 
 molecule: install ## Run one molecule scenario: make molecule SCENARIO=nat_no_auth
 	$(BIN)/molecule test --scenario-name $(SCENARIO)
+
+bench-image: install ## Measure builds and pushes, and write docs/performance-image.md
+	$(BIN)/python tests/bench_image.py
 
 docs: install ## Write the roles' READMEs from their argument specs
 	$(BIN)/python tests/role_docs.py --write

@@ -75,6 +75,7 @@ CHECKS = (
     Check("molecule", "molecule-default", ("molecule", "test", "--scenario-name", "default")),
     Check("molecule", "molecule-nat_no_auth", ("molecule", "test", "--scenario-name", "nat_no_auth")),
     Check("molecule", "molecule-users", ("molecule", "test", "--scenario-name", "users")),
+    Check("molecule", "molecule-rebuild", ("molecule", "test", "--scenario-name", "rebuild")),
 )
 PARTS = tuple(dict.fromkeys(check.part for check in CHECKS))
 

@@ -14,7 +14,8 @@ description:
   - Makes sure that a repository holds an image with a given tag. If it does, nothing is built and Docker is not needed.
   - The tag is meant to come from M(gatehouse.fargate.source_hash), so that it stands for one source and one recipe.
   - The builder V(docker) gives the Dockerfile to a Docker engine. The engine receives exactly the files that
-    M(gatehouse.fargate.source_hash) counts. It uses the engine's own builder, not BuildKit.
+    M(gatehouse.fargate.source_hash) counts. The build goes through C(docker buildx) where that is installed,
+    and through the engine's classic builder otherwise; the push always goes through the engine's API.
   - The builder V(oci) needs no daemon. It runs O(build_command) in the folder, checks that the program is a static
     binary for the platform, and puts it into an image that holds nothing else but C(/etc/passwd), C(/etc/group),
     CA certificates and an empty C(/tmp). The same program, tag and options give the same digest.
@@ -87,6 +88,38 @@ options:
       - With the builder V(docker) the Dockerfile says this.
     type: int
     default: 65532
+  build_args:
+    description:
+      - Build arguments. The builder V(docker) passes them to the Dockerfile's C(ARG) instructions, the builder V(oci)
+        sets them as environment variables of O(build_command).
+      - They are no place for secrets, since an image may show them.
+    type: dict
+    default: {}
+  source_hash:
+    description:
+      - Hash of the source as M(gatehouse.fargate.source_hash) returns it. The image is labelled with it as
+        C(gatehouse.source).
+      - An image that has O(tag) already but another label is refused instead of being taken for this source.
+      - Without it nothing is labelled or compared.
+    type: str
+    default: ""
+  size_limit:
+    description:
+      - Size in bytes that the image may have at most, V(0) for any. A larger one is not pushed.
+      - The builder V(oci) counts compressed bytes as ECR does. A Docker engine knows the size before compression alone.
+    type: int
+    default: 0
+  mount_from:
+    description: Other repositories of the same registry that blobs may be taken over from instead of being uploaded.
+    type: list
+    elements: str
+    default: []
+  live_output:
+    description:
+      - Whether the output of the build is shown on the error output of C(ansible-playbook) while it runs,
+        when the build runs on that machine.
+    type: bool
+    default: true
   labels:
     description:
       - Labels of the image. C(org.opencontainers.image.version) is the tag unless it is set here.
@@ -160,6 +193,10 @@ image:
     size:
       description: Compressed size in bytes as ECR counts it.
       type: int
+    tags:
+      description: All tags of the image.
+      type: list
+      elements: str
     builder:
       description: Builder that made the image in this run, empty when it was there already.
       type: str
@@ -188,20 +225,19 @@ changes:
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image import api, builders
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
-from ansible_collections.gatehouse.fargate.plugins.module_utils._image.registry import Registry
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
     Change,
     Fields,
     Plan,
+    PlanRefusedError,
     is_known,
     run,
 )
@@ -219,6 +255,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "platform": {"type": "str", "choices": ["linux/amd64", "linux/arm64"], "default": "linux/amd64"},
     "port": {"type": "int", "default": 3000},
     "user": {"type": "int", "default": 65532},
+    "build_args": {"type": "dict", "default": {}},
+    "source_hash": {"type": "str", "default": ""},
+    "size_limit": {"type": "int", "default": 0},
+    "mount_from": {"type": "list", "elements": "str", "default": []},
+    "live_output": {"type": "bool", "default": True},
     "labels": {"type": "dict", "default": {}},
     "ca_certificates": {"type": "path", "default": CA_CERTIFICATES},
     "registry": {"type": "str", "default": ""},
@@ -231,7 +272,18 @@ def describe(client: Any, params: Fields, builder: str) -> Fields:
     found = api.describe_image(client, params["repository"], imageTag=params["tag"]) if known else {}
     if not found:
         return {}
+    require_source(client, params, found["digest"])
     return {"repository": params["repository"], "tag": params["tag"], **found, "builder": builder}
+
+
+def require_source(client: Any, params: Fields, digest: str) -> None:
+    if not params["source_hash"]:
+        return
+    try:
+        registry = api.reach(client, params["repository"], params)
+        api.require_source(registry, params["tag"], digest, params["source_hash"])
+    except ImageError as error:
+        raise PlanRefusedError(str(error)) from error
 
 
 def plan(current: Fields, params: Fields) -> Plan:
@@ -243,6 +295,7 @@ def plan(current: Fields, params: Fields) -> Plan:
         "digest": KNOWN_AFTER_APPLY,
         "pushed_at": KNOWN_AFTER_APPLY,
         "size": KNOWN_AFTER_APPLY,
+        "tags": [params["tag"]],
         "builder": KNOWN_AFTER_APPLY if params["builder"] == "auto" else params["builder"],
     }
     name = f"{params['repository']}:{params['tag']}"
@@ -254,7 +307,7 @@ def apply(client: Any, params: Fields) -> str:
     try:
         request = build_request(params)
         builder = builders.choose(request.builder, builders.obstacles(request))
-        registry = reach(client, params)
+        registry = api.reach(client, params["repository"], params, tuple(params["mount_from"]))
         builders.open_log(request.log)
         digest = builders.build_and_push(builder, request, registry, params["tag"])
         confirm(client, params, digest)
@@ -272,17 +325,20 @@ def build_request(params: Fields) -> builders.Request:
         dockerignore=params["dockerignore"],
         build_command=params["build_command"],
         artifact=params["artifact"],
+        build_args={name: str(value) for name, value in params["build_args"].items()},
         port=params["port"],
         user=params["user"],
         labels=labels(params),
         certificates=certificates(params["ca_certificates"]),
+        size_limit=params["size_limit"],
         log=Path(params["log_path"]),
     )
 
 
 def labels(params: Fields) -> dict[str, str]:
     given = {name: str(value) for name, value in params["labels"].items()}
-    return {"org.opencontainers.image.version": params["tag"], **given}
+    source = {api.SOURCE_LABEL: params["source_hash"]} if params["source_hash"] else {}
+    return {"org.opencontainers.image.version": params["tag"], **given, **source}
 
 
 def certificates(path: str) -> Path | None:
@@ -291,29 +347,6 @@ def certificates(path: str) -> Path | None:
     if not Path(path).is_file():
         raise ImageError(f"ca_certificates {path} does not exist: name a file, or leave the certificates out with ''.")
     return Path(path)
-
-
-def reach(client: Any, params: Fields) -> Registry:
-    """Returns the way into the repository; refuses one that is not there before anything is built."""
-    name = params["repository"]
-    uri = api.repository_uri(client, name)
-    if not uri:
-        raise ImageError(f"repository {name} does not exist: create it with gatehouse.fargate.ecr_repository.")
-    return Registry(
-        url=registry_url(params["registry"], uri),
-        repository=name,
-        authorization=api.authorization(client),
-        validate_certs=params["validate_certs"],
-        ca_path=params["aws_ca_bundle"],
-    )
-
-
-def registry_url(given: str, uri: str) -> str:
-    if not given:
-        return f"https://{uri.partition('/')[0]}"
-    if urlsplit(given).scheme not in ("http", "https") or not urlsplit(given).netloc:
-        raise ImageError(f"registry {given} is no address: write it like http://127.0.0.1:4566.")
-    return given
 
 
 def confirm(client: Any, params: Fields, digest: str) -> None:

@@ -26,6 +26,18 @@ options:
   digest:
     description: Digest of the image.
     type: str
+  source_hash:
+    description:
+      - Hash of the source that an image named by tag must have been built from, as its label C(gatehouse.source) says.
+      - An image with another label is an error.
+    type: str
+    default: ""
+  registry:
+    description:
+      - Address to read the label from, for a registry that stands in for ECR, such as V(http://127.0.0.1:4566).
+      - By default the repository's own address, over HTTPS.
+    type: str
+    default: ""
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -71,6 +83,10 @@ image:
     size:
       description: Compressed size in bytes as ECR counts it, V(0) when there is no image.
       type: int
+    tags:
+      description: All tags of the image.
+      type: list
+      elements: str
 """
 
 from typing import Any
@@ -78,22 +94,29 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
-from ansible_collections.gatehouse.fargate.plugins.module_utils._image.api import describe_image
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.api import describe_image, reach, require_source
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import is_known
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "repository": {"type": "str", "required": True},
     "tag": {"type": "str"},
     "digest": {"type": "str"},
+    "source_hash": {"type": "str", "default": ""},
+    "registry": {"type": "str", "default": ""},
 }
-NO_IMAGE: dict[str, Any] = {"digest": "", "pushed_at": "", "size": 0}
+NO_IMAGE: dict[str, Any] = {"digest": "", "pushed_at": "", "size": 0, "tags": []}
 
 
 def look_up(client: Any, params: dict[str, Any]) -> dict[str, Any]:
     image_id = {"imageTag": params["tag"]} if params["tag"] else {"imageDigest": params["digest"]}
     if not all(is_known(value) for value in (params["repository"], *image_id.values())):
         return NO_IMAGE
-    return describe_image(client, params["repository"], **image_id) or NO_IMAGE
+    found = describe_image(client, params["repository"], **image_id)
+    if found and params["tag"] and params["source_hash"]:
+        registry = reach(client, params["repository"], params)
+        require_source(registry, params["tag"], found["digest"], params["source_hash"])
+    return found or NO_IMAGE
 
 
 def main() -> None:
@@ -107,6 +130,8 @@ def main() -> None:
         image = look_up(aws_client(module, "ecr"), module.params)
     except AnsibleAWSError as error:
         module.fail_json_aws_error(error)
+    except ImageError as error:
+        module.fail_json(msg=str(error))
     module.exit_json(changed=False, image=image)
 
 

@@ -46,6 +46,8 @@ options:
   keep_images:
     description:
       - Number of newest images that the lifecycle policy keeps; V(0) removes the policy.
+      - An image with a tag that starts with C(live-) is kept however old it is. M(gatehouse.fargate.ecr_live_images)
+        gives that tag to what is deployed.
       - Leave unset to keep the policy unmanaged.
     type: int
   force:
@@ -132,6 +134,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_list_to_ansible_dict,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client, missing_is
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import LIVE_PREFIX
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -156,6 +159,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
+COUNT = "imageCountMoreThan"
+# More than a repository can hold.
+ALL = 999_999
 MANAGED = ("image_tag_mutability", "scan_on_push", "keep_images")
 
 RepositoryErrors = missing_is("RepositoryNotFoundException")
@@ -186,14 +192,14 @@ def describe_kept_images(client: Any, name: str) -> int | None:
 
 
 def lifecycle_policy(keep: int) -> Fields:
+    """An image that a rule selects by its tag cannot be expired by a later rule: so the first one protects."""
+    live = {"tagStatus": "tagged", "tagPrefixList": [LIVE_PREFIX], "countType": COUNT, "countNumber": ALL}
+    newest = {"tagStatus": "any", "countType": COUNT, "countNumber": keep}
+    selections = (("Keep every image that is deployed", live), (f"Keep the last {keep} images", newest))
     return {
         "rules": [
-            {
-                "rulePriority": 1,
-                "description": f"Keep the last {keep} images",
-                "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": keep},
-                "action": {"type": "expire"},
-            }
+            {"rulePriority": priority, "description": text, "selection": selection, "action": {"type": "expire"}}
+            for priority, (text, selection) in enumerate(selections, 1)
         ]
     }
 
@@ -201,7 +207,7 @@ def lifecycle_policy(keep: int) -> Fields:
 def kept_images(policy: Fields) -> int | None:
     """Returns the count when the policy is exactly the one that this module writes, else None."""
     counts = [rule.get("selection", {}).get("countNumber") for rule in policy.get("rules", [])]
-    return counts[0] if len(counts) == 1 and policy == lifecycle_policy(counts[0]) else None
+    return counts[-1] if len(counts) == 2 and policy == lifecycle_policy(counts[-1]) else None
 
 
 def plan(current: Fields, params: Fields) -> Plan:

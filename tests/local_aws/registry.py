@@ -32,6 +32,7 @@ def install() -> None:
     patch(ecr, "_get_authorization_token", _issue_token)
     patch(ecr, "handle_registry_request", _asking)
     patch(ecr, "_describe_images", _describing)
+    patch(ecr, "_batch_delete_image", _deleting)
 
 
 def password(account: str, region: str) -> str:
@@ -107,3 +108,32 @@ def _describing(original: Function) -> Function:
 
 def _layers_size(manifest: dict[str, Any]) -> int:
     return sum(layer["size"] for layer in manifest.get("layers", []))
+
+
+def _deleting(original: Function) -> Function:
+    """An image that is deleted by one of several tags loses that tag alone."""
+
+    def delete(params: Params) -> Response:
+        removed = [
+            image_id for image_id in params.get("imageIds", []) if _untag(params.get("repositoryName", ""), image_id)
+        ]
+        rest = [image_id for image_id in params.get("imageIds", []) if image_id not in removed]
+        status, headers, body = original({**params, "imageIds": rest})
+        if status != 200:
+            return status, headers, body
+        answer = json.loads(body)
+        response: Response = json_response({**answer, "imageIds": [*removed, *answer["imageIds"]]})
+        return response
+
+    return delete
+
+
+def _untag(name: str, image_id: Params) -> bool:
+    tag = image_id.get("imageTag")
+    for image in ecr._images.get(name, []):
+        tags = image.get("imageTags", [])
+        if tag in tags and len(tags) > 1 and "imageDigest" not in image_id:
+            tags.remove(tag)
+            image["imageId"]["imageTag"] = tags[-1]
+            return True
+    return False

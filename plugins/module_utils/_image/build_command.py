@@ -14,7 +14,8 @@ import shutil
 import subprocess
 import tomllib
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,17 +32,21 @@ class Build:
     folder: Path
     command: tuple[str, ...]
     artifact: Path
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def program(self) -> Path:
         return self.folder / self.artifact
 
 
-def build_of(folder: Path, command: str, artifact: str, platform: str) -> Build:
+def build_of(
+    folder: Path, command: str, artifact: str, platform: str, arguments: Mapping[str, str] | None = None
+) -> Build:
     """Fills in what Cargo does by default."""
     rust_target = PLATFORMS[platform].rust_target
     words = shlex.split(command or f"cargo build --release --locked --target {rust_target}")
-    return Build(folder, tuple(words), Path(artifact) if artifact else _cargo_artifact(folder, rust_target))
+    program = Path(artifact) if artifact else _cargo_artifact(folder, rust_target)
+    return Build(folder, tuple(words), program, arguments or {})
 
 
 def _cargo_artifact(folder: Path, rust_target: str) -> Path:
@@ -77,7 +82,13 @@ def run_build(build: Build, log: Path) -> None:
         output.write(f"$ {shlex.join(build.command)}\n".encode())
         output.flush()
         finished = subprocess.run(
-            build.command, cwd=build.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False
+            build.command,
+            cwd=build.folder,
+            env={**os.environ, **build.arguments},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            check=False,
         )
     if finished.returncode:
         raise build_failed(f"The build command ended with code {finished.returncode}", log)

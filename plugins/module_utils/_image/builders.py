@@ -23,7 +23,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.build_com
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.context import read_ignore
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.dockerignore import NOTHING_MATCHED
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.elf import require_static
-from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError, require_size
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.registry import Registry, push
 
 # The order in which auto asks.
@@ -43,17 +43,21 @@ class Request:
     dockerignore: str
     build_command: str
     artifact: str
+    build_args: Mapping[str, str]
     port: int
     user: int
     labels: Mapping[str, str]
     certificates: Path | None
+    size_limit: int
     log: Path
 
     def with_docker(self) -> engine.Dockerfile:
-        return engine.Dockerfile(self.folder, self.dockerfile, self.dockerignore, self.platform, self.labels)
+        return engine.Dockerfile(
+            self.folder, self.dockerfile, self.dockerignore, self.platform, self.labels, self.build_args
+        )
 
     def with_command(self) -> Build:
-        return build_of(self.folder, self.build_command, self.artifact, self.platform)
+        return build_of(self.folder, self.build_command, self.artifact, self.platform, self.build_args)
 
 
 def choose(wanted: str, obstacles: Mapping[str, Obstacle]) -> str:
@@ -87,13 +91,14 @@ def _command_obstacle(request: Request) -> str:
 def build_and_push(builder: str, request: Request, registry: Registry, tag: str) -> str:
     """Builds with the chosen builder, pushes under the tag, and returns the digest."""
     if builder == "docker":
-        return engine.build_and_push(request.with_docker(), registry, tag, request.log)
+        return engine.build_and_push(request.with_docker(), registry, tag, request.log, request.size_limit)
     build = request.with_command()
     require_left_out(request, build)
     run_build(build, request.log)
     require_static(build.program, request.platform)
     with tempfile.TemporaryDirectory(prefix="gatehouse-") as folder:
         image = oci.assemble(_contents(request, build), Path(folder))
+        require_size(sum(blob.size for blob in image.blobs), request.size_limit, "compressed")
         push(registry, image, tag)
     return image.digest
 

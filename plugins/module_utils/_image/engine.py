@@ -11,15 +11,17 @@ from __future__ import annotations
 import base64
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image import buildx
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.build_command import build_failed
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.context import read_ignore, write_tar
-from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError, require_size
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.registry import Registry
 
 try:
@@ -51,13 +53,14 @@ class Dockerfile:
     ignore: str
     platform: str
     labels: Mapping[str, str]
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
-def base_images(dockerfile: str) -> list[str]:
+def base_images(dockerfile: str, arguments: Mapping[str, str] | None = None) -> list[str]:
     """Returns the images that a Dockerfile starts from or copies from, its own stages aside."""
     images, stages = zip(*FROM.findall(dockerfile), strict=True) if FROM.search(dockerfile) else ((), ())
     first = FROM.search(dockerfile)
-    values = dict(ARG.findall(dockerfile[: first.start()] if first else ""))
+    values = {**dict(ARG.findall(dockerfile[: first.start()] if first else "")), **(arguments or {})}
     named = {stage.lower() for stage in stages}
     found = [_filled(image, values) for image in images] + COPY_FROM.findall(dockerfile)
     foreign = (image for image in found if image.lower() not in named | {"scratch"} and not image.isdigit())
@@ -80,8 +83,8 @@ def missing_engine(dockerfile: Dockerfile) -> str:
         client.ping()
     except (DockerException, OSError) as error:
         return f"no Docker engine answers ({error})"
-    lacking = (image for image in base_images(path.read_text(encoding="utf-8")) if not _is_to_be_had(client, image))
-    image = next(lacking, None)
+    wanted = base_images(path.read_text(encoding="utf-8"), dockerfile.arguments)
+    image = next((image for image in wanted if not _is_to_be_had(client, image)), None)
     return f"base image {image} is not on the engine and cannot be had from its registry" if image else ""
 
 
@@ -95,31 +98,51 @@ def _is_to_be_had(client: Any, image: str) -> bool:
     return False
 
 
-def build_and_push(dockerfile: Dockerfile, registry: Registry, tag: str, log: Path) -> str:
+def build_and_push(dockerfile: Dockerfile, registry: Registry, tag: str, log: Path, size_limit: int = 0) -> str:
     """Builds, pushes and returns the digest; the engine gets the very context that the source hash covers."""
     try:
         client = docker.from_env(timeout=BUILD_SECONDS).api
         address = f"{registry.host}/{registry.repository}"
         with log.open("a", encoding="utf-8") as output:
             follow = partial(_follow, output, log)
-            follow("The Docker build failed", _build(client, dockerfile, f"{address}:{tag}"))
+            _build_logged(client, dockerfile, f"{address}:{tag}", follow, output)
+            # The engine knows no compressed size before the push.
+            require_size(client.inspect_image(f"{address}:{tag}")["Size"], size_limit, "before compression")
             pushed = client.push(address, tag, stream=True, decode=True, auth_config=_login(registry))
             return follow("The push through Docker failed", pushed)
     except (DockerException, OSError) as error:
         raise ImageError(f"The Docker engine gave up: {error}. The log is {log}.") from error
 
 
-def _build(client: Any, dockerfile: Dockerfile, name: str) -> Iterator[dict[str, Any]]:
+def _build_logged(client: Any, dockerfile: Dockerfile, name: str, follow: Callable[..., str], output: IO[str]) -> None:
+    """Leaves the image on the engine under the name: by buildx where it is installed, else by the engine's builder."""
+    if not buildx.is_installed():
+        follow("The Docker build failed", _build(client, dockerfile, name))
+        return
+    with _context(dockerfile) as context:
+        code = buildx.build(buildx.command(dockerfile, name), dockerfile.arguments, context, output)
+    if code:
+        raise build_failed(f"The build by docker buildx ended with code {code}", Path(output.name))
+
+
+@contextmanager
+def _context(dockerfile: Dockerfile) -> Iterator[IO[bytes]]:
     with tempfile.TemporaryFile() as context:
         ignore = read_ignore(dockerfile.folder, dockerfile.ignore)
         write_tar(dockerfile.folder, ignore, (dockerfile.name, dockerfile.ignore), context)
         context.seek(0)
+        yield context
+
+
+def _build(client: Any, dockerfile: Dockerfile, name: str) -> Iterator[dict[str, Any]]:
+    with _context(dockerfile) as context:
         yield from client.build(
             fileobj=context,
             custom_context=True,
             dockerfile=dockerfile.name,
             platform=dockerfile.platform,
             labels=dict(dockerfile.labels),
+            buildargs=dict(dockerfile.arguments),
             tag=name,
             rm=True,
             forcerm=True,

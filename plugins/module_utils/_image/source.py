@@ -27,6 +27,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors im
 # Part of the hash: raise it when the same source has to give another image.
 FORMAT = "gatehouse-source-1"
 TAG_DIGITS = 32
+SMALL_BYTES = 64 * 1024
+BLOCK_BYTES = 1024 * 1024
+
+encode = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass(frozen=True)
@@ -76,20 +80,26 @@ def _dockerfile_digest(dockerfile: Path) -> str:
 
 def _identity(folder: Path, entry: Entry) -> tuple[str, int, bool, str]:
     kind = stat.S_IFMT(entry.mode)
-    return entry.path, kind, entry.is_executable, _content(folder / entry.path, entry)
+    # Paths as plain text: building a Path for every file would take as long as hashing it.
+    return entry.path, kind, entry.is_executable, _content(f"{folder}/{entry.path}", entry)
 
 
-def _content(path: Path, entry: Entry) -> str:
+def _content(path: str, entry: Entry) -> str:
     if entry.is_link:
         return os.readlink(path)
     return _digest(path) if entry.is_file else ""
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _digest(path: Path | str) -> str:
+    # Most source files are small: one read, without the buffers that a large one needs.
+    with open(path, "rb", buffering=0) as content:
+        total = hashlib.sha256(content.read(SMALL_BYTES))
+        if content.tell() == SMALL_BYTES:
+            while block := content.read(BLOCK_BYTES):
+                total.update(block)
+        return total.hexdigest()
 
 
 def _add(total: Any, record: list[Any]) -> None:
     # JSON with surrogates escaped keeps every name apart from every other, whatever bytes it holds.
-    total.update(json.dumps(record, sort_keys=True).encode() + b"\n")
+    total.update(encode(record).encode() + b"\n")

@@ -34,8 +34,10 @@ def request_(tmp_path: Path) -> builders.Request:
         artifact="",
         port=3000,
         user=65532,
+        build_args={},
         labels={},
         certificates=None,
+        size_limit=0,
         log=tmp_path / "logs" / "build.log",
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,39 @@ def test_memory_does_not_grow_with_the_files(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2_000_000
+
+
+def many_small(folder: Path) -> None:
+    for number in range(10_000):
+        part = folder / str(number % 100)
+        part.mkdir(exist_ok=True)
+        (part / str(number)).write_text(f"file {number}\n" * 20, encoding="utf-8")
+
+
+def one_large(folder: Path) -> None:
+    with (folder / "large").open("wb") as large:
+        large.truncate(1_000_000_000)
+
+
+def processor_seconds(work: Callable[[], Any]) -> float:
+    """What this process and its children used: other programs on the machine do not count."""
+    before = os.times()
+    work()
+    after = os.times()
+    return sum(after[:4]) - sum(before[:4])
+
+
+@pytest.mark.parametrize("fill", [many_small, one_large])
+def test_it_takes_at_most_twice_as_long_as_sha256sum(tmp_path: Path, fill: Callable[[Path], None]) -> None:
+    (tmp_path / "Dockerfile").touch()
+    fill(tmp_path)
+    plain = ["find", str(tmp_path), "-type", "f", "-exec", "sha256sum", "{}", "+"]
+    ours, theirs = [], []
+    for _ in range(3):
+        theirs.append(processor_seconds(lambda: subprocess.run(plain, stdout=subprocess.DEVNULL, check=True)))
+        ours.append(processor_seconds(lambda: source_hash(tmp_path)))
+    print(f"{min(ours):.2f} s, sha256sum {min(theirs):.2f} s")
+    assert min(ours) <= 2 * min(theirs)
 
 
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
-from ansible_collections.gatehouse.fargate.plugins.module_utils._image import builders
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image import api, builders
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import KNOWN_AFTER_APPLY
 from ansible_collections.gatehouse.fargate.plugins.modules import ecr_image as subject
@@ -74,6 +74,7 @@ def test_an_image_that_is_there_is_described_and_left_alone(ecr: Stubber, params
         "digest": DIGEST,
         "pushed_at": "2026-11-22T00:00:00+00:00",
         "size": 950_000,
+        "tags": [],
         "builder": "",
     }
     assert subject.plan(current, params).changes == ()
@@ -149,7 +150,7 @@ def test_a_push_that_ecr_does_not_know_of_is_an_error(ecr: Stubber, params: dict
 @pytest.mark.parametrize("address", ["127.0.0.1:4566", "ftp://x", "http://"])
 def test_a_malformed_registry_is_refused(address: str) -> None:
     with pytest.raises(ImageError, match="is no address: write it like http:"):
-        subject.registry_url(address, URI)
+        api.registry_url(address, URI)
 
 
 def test_the_tag_is_the_version_unless_a_label_says_otherwise(params: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from botocore.stub import Stubber
 
 DIGEST = f"sha256:{'a' * 64}"
 DETAILS = {"imageDigest": DIGEST, "imagePushedAt": datetime.datetime(2026, 11, 22), "imageSizeInBytes": 9}
-FOUND = {"digest": DIGEST, "pushed_at": "2026-11-22T00:00:00", "size": 9}
+FOUND = {"digest": DIGEST, "pushed_at": "2026-11-22T00:00:00", "size": 9, "tags": []}
 
 
 @pytest.fixture
@@ -36,14 +36,14 @@ def test_by_tag_or_by_digest(ecr: Stubber, params: dict[str, Any], image_id: dic
     ecr.add_response(
         "describe_images", {"imageDetails": [DETAILS]}, {"repositoryName": "hello", "imageIds": [image_id]}
     )
-    assert subject.look_up(ecr.client, {"repository": "hello", **params}) == FOUND
+    assert subject.look_up(ecr.client, {"repository": "hello", "source_hash": "", **params}) == FOUND
 
 
 @pytest.mark.parametrize("code", ["ImageNotFoundException", "RepositoryNotFoundException"])
 def test_nothing_there_is_an_empty_digest(ecr: Stubber, code: str) -> None:
     ecr.add_client_error("describe_images", code)
     found = subject.look_up(ecr.client, {"repository": "hello", "tag": "src-1", "digest": None})
-    assert found == {"digest": "", "pushed_at": "", "size": 0}
+    assert found == {"digest": "", "pushed_at": "", "size": 0, "tags": []}
 
 
 def test_anything_else_is_an_error(ecr: Stubber) -> None:
