@@ -71,6 +71,18 @@ image:
     size:
       description: Compressed size in bytes as ECR counts it, V(0) when there is no image.
       type: int
+unchanged:
+  description: The image when O(tag) was asked for and found, else nothing; so that a plan can count it.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -107,7 +119,8 @@ def main() -> None:
         image = look_up(aws_client(module, "ecr"), module.params)
     except AnsibleAWSError as error:
         module.fail_json_aws_error(error)
-    module.exit_json(changed=False, image=image)
+    found = [{"resource": "ecr_image", "name": f"{module.params['repository']}:{module.params['tag']}"}]
+    module.exit_json(changed=False, image=image, unchanged=found if image["digest"] and module.params["tag"] else [])
 
 
 if __name__ == "__main__":
