@@ -36,6 +36,7 @@ from ansible.module_utils.common.yaml import yaml_dump
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import compare_aws_tags
+from ansible_collections.gatehouse.fargate.plugins.module_utils._resources import resources
 
 KNOWN_AFTER_APPLY = "(known after apply)"
 SENSITIVE = "(sensitive value)"
@@ -138,13 +139,16 @@ def run(
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg=f"Failed to manage the {key.replace('_', ' ')}")
     else:
-        module.exit_json(**_result(key, planned, state))
+        module.exit_json(**_result(key, planned, state, module.params))
 
 
-def _result(key: str, planned: Plan, state: State) -> Fields:
+def _result(key: str, planned: Plan, state: State, params: Fields) -> Fields:
+    touched = {(change.resource, change.name) for change in planned.changes}
+    kept = [one for one in resources(key, state, params) if one not in touched]
     return {
         "changed": bool(planned.changes),
         "changes": [change.shown() for change in planned.changes],
+        "unchanged": [{"resource": resource, "name": name} for resource, name in kept],
         "diff": [_diff(change) for change in planned.changes],
         key: state,
     }

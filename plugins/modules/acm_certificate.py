@@ -161,6 +161,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any

@@ -126,6 +126,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -224,6 +225,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -242,6 +255,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.transfo
     pool_fields,
     pool_request,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -295,6 +309,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "mfa": {"type": "str", "choices": ["off", "optional", "required"]},
     "deletion_protection": {"type": "bool"},
     "tier": {"type": "str", "choices": ["LITE", "ESSENTIALS", "PLUS"]},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -476,7 +491,7 @@ def main() -> None:
         module,
         "user_pool",
         describe=lambda: describe(client, module.params),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(f"user pool {module.params['name']}", module.params, lambda current: plan(current, module.params)),
         apply=lambda planned: apply(client, planned),
     )
 

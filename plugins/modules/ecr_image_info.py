@@ -87,6 +87,18 @@ image:
       description: All tags of the image.
       type: list
       elements: str
+unchanged:
+  description: The image when O(tag) was asked for and found, else nothing; so that a plan can count it.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -132,7 +144,8 @@ def main() -> None:
         module.fail_json_aws_error(error)
     except ImageError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, image=image)
+    found = [{"resource": "ecr_image", "name": f"{module.params['repository']}:{module.params['tag']}"}]
+    module.exit_json(changed=False, image=image, unchanged=found if image["digest"] and module.params["tag"] else [])
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -123,6 +124,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 import json
@@ -135,6 +148,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client, missing_is
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import LIVE_PREFIX
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -156,6 +170,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "encryption_type": {"type": "str", "choices": ["AES256", "KMS"], "default": "AES256"},
     "keep_images": {"type": "int"},
     "force": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -300,7 +315,9 @@ def main() -> None:
         module,
         "repository",
         describe=lambda: describe(client, module.params["name"]),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(
+            f"repository {module.params['name']}", module.params, lambda current: plan(current, module.params)
+        ),
         apply=lambda planned: apply(client, module.params, planned),
     )
 

@@ -94,6 +94,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -166,6 +167,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -180,6 +193,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies 
     requested_strategy,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.tags import as_dict, as_list, change_tags
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -209,6 +223,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "capacity_providers": {"type": "list", "elements": "str"},
     "default_capacity_provider_strategy": {"type": "list", "elements": "dict", "options": CAPACITY_PROVIDER},
     "execute_command": {"type": "dict", "options": EXECUTE_COMMAND},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -378,7 +393,7 @@ def main() -> None:
         module,
         "cluster",
         describe=lambda: describe(client, module.params["name"]),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(f"cluster {module.params['name']}", module.params, lambda current: plan(current, module.params)),
         apply=lambda planned: apply(client, planned),
     )
 

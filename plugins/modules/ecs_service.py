@@ -160,6 +160,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -279,6 +280,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from collections.abc import Callable
@@ -305,6 +318,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services im
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies import CAPACITY_PROVIDER
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.tags import as_list, change_tags
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -352,6 +366,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "enable_ecs_managed_tags": {"type": "bool", "default": True},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 900},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -521,7 +536,14 @@ def main() -> None:
     )
     client = aws_client(module, "ecs")
     plan_step, apply_step = steps(module, client)
-    run(module, "service", describe=lambda: describe(client, module.params), plan=plan_step, apply=apply_step)
+    what = f"service {module.params['name']}"
+    run(
+        module,
+        "service",
+        describe=lambda: describe(client, module.params),
+        plan=guarded(what, module.params, plan_step),
+        apply=apply_step,
+    )
 
 
 if __name__ == "__main__":

@@ -258,6 +258,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -334,6 +335,18 @@ changes:
     after:
       description: The affected fields as they are to be, secrets masked.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -349,6 +362,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.task_defini
     sensitive_paths,
     shown_difference,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -454,10 +468,12 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "volumes": {"type": "list", "elements": "str"},
     "containers": {"type": "list", "elements": "dict", "options": CONTAINER},
     "keep_revisions": {"type": "int"},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
 RESOURCE = "ecs_task_definition"
+REVISION = "ecs_task_definition_revision"
 
 
 def describe(client: Any, params: Fields) -> Fields:
@@ -507,7 +523,7 @@ def plan_absent(current: Fields, params: Fields) -> Plan:
     if not current:
         return Plan({})
     revisions = current["active_revisions"]
-    return Plan({}, (deregistration(params["family"], revisions),))
+    return Plan({}, deregistrations(params["family"], revisions))
 
 
 def plan_revision(current: Fields, params: Fields, request: Fields, difference: tuple[Fields, Fields]) -> Plan:
@@ -527,9 +543,7 @@ def plan_revision(current: Fields, params: Fields, request: Fields, difference: 
     action = Action.UPDATE if current else Action.CREATE
     changes = [Change(action, RESOURCE, family, before, after, call={**request, "tags": as_list(tags)})]
     surplus = surplus_revisions(current, params, registered=1)
-    if surplus:
-        changes.append(deregistration(family, surplus))
-    return Plan(result, tuple(changes))
+    return Plan(result, (*changes, *deregistrations(family, surplus)))
 
 
 def plan_tags(current: Fields, params: Fields) -> Plan:
@@ -538,11 +552,9 @@ def plan_tags(current: Fields, params: Fields) -> Plan:
     after = {"tags": tags_after(current["tags"], to_set, to_remove)}
     if to_set or to_remove:
         before, call = {"tags": current["tags"]}, (current["arn"], to_set, to_remove)
-        changes.append(Change(Action.UPDATE, f"{RESOURCE}_tags", params["family"], before, after, call=call))
+        changes.append(Change(Action.UPDATE, RESOURCE, params["family"], before, after, call=call))
     surplus = surplus_revisions(current, params, registered=0)
-    if surplus:
-        changes.append(deregistration(params["family"], surplus))
-    return Plan({**current, **after}, tuple(changes))
+    return Plan({**current, **after}, (*changes, *deregistrations(params["family"], surplus)))
 
 
 def desired_tags(current: Fields, params: Fields) -> dict[str, str]:
@@ -556,18 +568,19 @@ def surplus_revisions(current: Fields, params: Fields, registered: int) -> list[
     return [] if keep is None else active[: max(0, len(active) + registered - keep)]
 
 
-def deregistration(family: str, revisions: list[int]) -> Change:
-    arns = [f"{family}:{revision}" for revision in revisions]
-    return Change(Action.DELETE, RESOURCE, family, before={"revisions": revisions}, call=arns)
+def deregistrations(family: str, revisions: list[int]) -> tuple[Change, ...]:
+    """A revision that goes is a resource of its own beside the family that stays."""
+    return tuple(
+        Change(Action.DELETE, REVISION, f"{family}:{revision}", before={"revision": revision}) for revision in revisions
+    )
 
 
 @TaskDefinitionErrors.common_error_handler("change the task definition")
 def apply(client: Any, planned: Plan) -> None:
     for change in planned.changes:
         if change.action is Action.DELETE:
-            for revision in change.call:
-                client.deregister_task_definition(taskDefinition=revision)
-        elif change.resource == RESOURCE:
+            client.deregister_task_definition(taskDefinition=change.name)
+        elif isinstance(change.call, dict):
             when_usable(client.register_task_definition)(**change.call)
         else:
             change_tags(client, *change.call)
@@ -584,7 +597,9 @@ def main() -> None:
         module,
         "task_definition",
         describe=lambda: describe(client, module.params),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(
+            f"task definition {module.params['family']}", module.params, lambda current: plan(current, module.params)
+        ),
         apply=lambda planned: apply(client, planned),
     )
 

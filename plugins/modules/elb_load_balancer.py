@@ -317,6 +317,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -422,6 +423,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -436,6 +449,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.listeners
     plan_listeners,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.transformations import ATTRIBUTES, LOGS
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -566,6 +580,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "force": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 600},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -672,7 +687,9 @@ def main() -> None:
         module,
         "load_balancer",
         describe=lambda: describe(client, module.params, module.check_mode),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(
+            f"load balancer {module.params['name']}", module.params, lambda current: plan(current, module.params)
+        ),
         apply=lambda planned: apply(client, module.params, planned),
     )
 

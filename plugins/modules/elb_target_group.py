@@ -105,6 +105,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -164,6 +165,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 from typing import Any
@@ -180,6 +193,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.common im
     refuse_bad_name,
     tags_argument,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -217,6 +231,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "default": "round_robin",
     },
     "stickiness": {"type": "int", "default": 0},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -396,7 +411,9 @@ def main() -> None:
         module,
         "target_group",
         describe=lambda: describe(client, module.params["name"]),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(
+            f"target group {module.params['name']}", module.params, lambda current: plan(current, module.params)
+        ),
         apply=lambda planned: apply(client, planned),
     )
 

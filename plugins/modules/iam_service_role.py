@@ -74,6 +74,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -157,6 +158,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 import json
@@ -170,6 +183,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_list_to_ansible_dict,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client, missing_is
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,
@@ -195,6 +209,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "permissions_boundary": {"type": "str"},
     "policies": {"type": "dict"},
     "managed_policies": {"type": "list", "elements": "str"},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -412,7 +427,7 @@ def main() -> None:
         module,
         "role",
         describe=lambda: describe(client, module.params["name"]),
-        plan=lambda current: plan(current, module.params),
+        plan=guarded(f"role {module.params['name']}", module.params, lambda current: plan(current, module.params)),
         apply=lambda planned: apply(client, planned),
     )
 

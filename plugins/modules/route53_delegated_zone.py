@@ -118,6 +118,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 import uuid
@@ -131,7 +143,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_list_to_ansible_dict,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.ownership import (
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import (
     OWNER_TAG,
     is_owned,
     owner_of,

@@ -45,6 +45,7 @@ extends_documentation_fragment:
   - amazon.aws.tags
   - amazon.aws.boto3
   - gatehouse.fargate.attributes
+  - gatehouse.fargate.ownership
 """
 
 EXAMPLES = r"""
@@ -107,6 +108,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 import json
@@ -123,6 +136,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
     boto3_tag_list_to_ansible_dict,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client, missing_is
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Action,
     Change,
@@ -140,6 +154,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "prefix": {"type": "str", "default": ""},
     "expire_days": {"type": "int", "default": 90},
     "force": {"type": "bool", "default": False},
+    "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
 }
@@ -391,7 +406,7 @@ def main() -> None:
         module,
         "bucket",
         describe=lambda: describe(client, params["name"], place.account),
-        plan=lambda current: plan(current, params, place),
+        plan=guarded(f"bucket {params['name']}", params, lambda current: plan(current, params, place)),
         apply=lambda planned: apply(client, planned, place, params["force"]),
     )
 

@@ -193,6 +193,18 @@ changes:
     after:
       description: The affected fields as they are to be.
       type: dict
+unchanged:
+  description: The other resources that the module manages, which are as declared.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    resource:
+      description: Kind of the resource.
+      type: str
+    name:
+      description: Name of the resource.
+      type: str
 """
 
 import json
@@ -210,8 +222,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.endpoint_pl
     summarise,
     token_key,
 )
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.ownership import is_owned
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.waiters import wait_for
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import is_owned
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Action, Fields, Plan, is_known, run
 
 COMMON: dict[str, Any] = {

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class PlaybookRun:
     status: int
     report: dict[str, Any]
     stderr: str
+    output: str = ""
 
     def failure(self, host: str) -> str:
         """The message of the task that failed on a host."""
@@ -81,16 +83,31 @@ def message_of(result: dict[str, Any]) -> str:
     return str(failures[0]["msg"] if failures else result["msg"])
 
 
-@pytest.fixture(scope="session")
-def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    state = tmp_path_factory.mktemp("local-aws")
+@contextmanager
+def running_local_aws(state: Path, **environment: str) -> Iterator[LocalAws]:
+    """Starts a local AWS whose account holds nothing but the parent zone; stops it at the end."""
     command = [sys.executable, str(CTL)]
-    subprocess.run([*command, "start", "--state", str(state)], check=True)
+    subprocess.run([*command, "start", "--state", str(state)], check=True, env={**os.environ, **environment})
     lines = (state / "env").read_text(encoding="utf-8").splitlines()
     running = LocalAws(dict(line.split("=", 1) for line in lines if "=" in line))
-    running.client("route53").create_hosted_zone(Name=PARENT, CallerReference=PARENT)
-    yield running
-    subprocess.run([*command, "stop", "--state", str(state)], check=True)
+    try:
+        running.client("route53").create_hosted_zone(Name=PARENT, CallerReference=PARENT)
+        yield running
+    finally:
+        subprocess.run([*command, "stop", "--state", str(state)], check=True)
+
+
+@pytest.fixture(scope="session")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with running_local_aws(tmp_path_factory.mktemp("local-aws")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """A local AWS for one module of tests that deploys a whole stack; its tasks need no containers."""
+    with running_local_aws(tmp_path_factory.mktemp("own-aws"), LOCAL_AWS_DOCKER="false") as running:
+        yield running
 
 
 @pytest.fixture
@@ -118,5 +135,8 @@ def run_playbook(arguments: list[str], environment: dict[str, str]) -> PlaybookR
         check=False,
     )
     start = done.stdout.find("{")
-    report = json.loads(done.stdout[start:]) if start >= 0 else {"plays": [], "stats": {}}
-    return PlaybookRun(done.returncode, report, done.stderr + done.stdout[: max(start, 0)])
+    report = {"plays": [], "stats": {}}
+    if start >= 0:
+        # Other callbacks write after the report.
+        report, _end = json.JSONDecoder().raw_decode(done.stdout[start:])
+    return PlaybookRun(done.returncode, report, done.stderr + done.stdout[: max(start, 0)], done.stdout)

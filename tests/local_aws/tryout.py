@@ -54,7 +54,7 @@ def main() -> int:
     with watch.part("gatehouse.fargate.site"):
         run(
             ["ansible-playbook", "gatehouse.fargate.site", "-i", str(INVENTORY)],
-            ANSIBLE_CALLBACKS_ENABLED="ansible.posix.profile_roles",
+            ANSIBLE_CALLBACKS_ENABLED="ansible.posix.profile_roles,gatehouse.fargate.plan",
         )
     if environment["LOCAL_AWS_DOCKER"] == "true":
         with watch.part("log in to the app"):

@@ -21,7 +21,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.calls impor
     tag_calls,
     tag_specification,
 )
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.ownership import is_owned, refuse_foreign
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import is_owned, refuse_foreign
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,

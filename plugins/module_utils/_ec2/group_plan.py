@@ -19,7 +19,6 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.calls impor
     tag_calls,
     tag_specification,
 )
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.ownership import is_owned, refuse_foreign
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.rules import (
     EVERYTHING,
     Rules,
@@ -27,6 +26,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.rules impor
     shown,
     wanted_rules,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import is_owned, refuse_foreign
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
     Action,

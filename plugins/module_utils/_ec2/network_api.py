@@ -12,7 +12,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_list_to_ansible_dict
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.ownership import OWNER_TAG, is_owned, owner_of
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import OWNER_TAG, is_owned, owner_of
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields, PlanRefusedError
 
 LIVE_NAT_STATES = ("pending", "available")

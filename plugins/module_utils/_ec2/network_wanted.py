@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.drafts import named
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_api import LIVE_NAT_STATES
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.ownership import is_owned, owner_of
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import is_owned, owner_of
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
 EVERYWHERE = "0.0.0.0/0"

@@ -19,6 +19,7 @@ class ModuleExitError(Exception):
 class RecordingModule:
     def __init__(self, check_mode: bool = False) -> None:
         self.check_mode = check_mode
+        self.params: dict[str, Any] = {}
         self.result: dict[str, Any] = {}
         self.failure: Any = None
 

@@ -154,7 +154,7 @@ def test_only_our_undeclared_endpoints_are_purged() -> None:
 def test_an_endpoint_of_somebody_else_is_refused_unless_adopted() -> None:
     state = converged()
     state[1]["tags"] = {"gatehouse:stack": "other"}
-    with pytest.raises(PlanRefusedError, match="vpce-logs for logs exists and belongs to the stack other"):
+    with pytest.raises(PlanRefusedError, match="vpce-logs for logs exists and carries the tag gatehouse:stack=other"):
         plan(state, DESIRED, REGION)
     assert summary(plan(state, {**DESIRED, "adopt": True}, REGION)) == [("update", "logs")]
 

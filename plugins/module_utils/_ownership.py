@@ -8,10 +8,10 @@ This module util is private to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import PlanRefusedError
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Plan, PlanRefusedError, State
 
 OWNER_TAG = "gatehouse:stack"
 
@@ -32,8 +32,19 @@ def refuse_foreign(what: str, current: Mapping[str, str], params: Mapping[str, A
     owner = owner_of(params["tags"])
     if not owner or params["adopt"] or is_owned(current, params["tags"]):
         return
-    holder = f"belongs to the stack {owner_of(current)}" if owner_of(current) else f"carries no tag {OWNER_TAG}"
+    holder = f"carries the tag {OWNER_TAG}={owner_of(current)}" if owner_of(current) else f"carries no tag {OWNER_TAG}"
     raise PlanRefusedError(
         f"{what} exists and {holder}: nothing of it was changed. Choose another name, or set adopt=true "
-        f"to make it part of the stack {owner}."
+        f"(stack_adopt in the inventory) to make it part of the stack {owner}."
     )
+
+
+def guarded(what: str, params: Mapping[str, Any], plan: Callable[[State], Plan]) -> Callable[[State], Plan]:
+    """Returns a plan step that refuses to touch a resource of somebody else, whatever the plan would be."""
+
+    def plan_own(current: State) -> Plan:
+        if current:
+            refuse_foreign(what, current["tags"], params)
+        return plan(current)
+
+    return plan_own
