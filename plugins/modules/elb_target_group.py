@@ -23,8 +23,8 @@ options:
   state:
     description:
       - Whether the target group should exist.
-      - V(drained) sets nothing but O(deregistration_delay), and only if the group exists; a low one lets a service that is
-        about to be removed stop at once.
+      - V(drained) sets nothing but O(deregistration_delay), and only if the group exists; a low one lets a service that
+        is about to be removed stop at once.
     type: str
     choices: [present, absent, drained]
     default: present

@@ -32,8 +32,8 @@ options:
     default: present
   force:
     description:
-      - Whether O(state=absent) also deletes a delegation when this account has no zone of O(name). Such a delegation leads
-        nowhere, or to a zone in another account, which cannot be told apart from here.
+      - Whether O(state=absent) also deletes a delegation when this account has no zone of O(name). Such a delegation
+        leads nowhere, or to a zone in another account, which cannot be told apart from here.
     type: bool
     default: false
   comment:

@@ -12,7 +12,7 @@ short_description: List everything that belongs to a Gatehouse stack
 description:
   - Looks for every kind of resource that Gatehouse makes, by the tag C(gatehouse:stack) and by the names it gives, and
     asks the account's tagging index for anything else that carries the tag.
-  - Before a stack is removed this is the list of what will go; afterwards an empty list is the proof that nothing stayed.
+  - Before a stack is removed this is the list of what will go; an empty list afterwards proves that nothing stayed.
   - A resource of the stack's name that carries another stack's tag belongs to that one and is not listed.
 author:
   - Gatehouse contributors (@gatehouse)
@@ -104,12 +104,12 @@ resources:
       sample: vpc-0123456789abcdef0
     found_by:
       description:
-        - Whether it carries the stack's V(tag), has its V(name) and no owner, is in its V(zone), or is of another kind and
-          known to the account's tagging V(index), which takes minutes to forget what was deleted.
+        - Whether it carries the stack's V(tag), has its V(name) and no owner, is in its V(zone), or is of another kind
+          and known to the account's tagging V(index), which takes minutes to forget what was deleted.
       type: str
       sample: tag
     foreign:
-      description: Whether Gatehouse cannot have made it as it is, because the tag is missing or it is an unknown record.
+      description: Whether Gatehouse cannot have made it as it is; the tag is missing, or it is an unknown record.
       type: bool
       sample: false
     protected:
@@ -124,15 +124,10 @@ resources:
 
 from typing import Any
 
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule reports a missing botocore.
-
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import BotoCoreError, ClientError, Fields
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.finders import FINDERS
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.naming import OWNER_TAG, Stack, others
 

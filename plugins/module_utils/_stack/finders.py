@@ -75,8 +75,8 @@ def network_part(kind: str) -> Callable[[Stack], Found]:
         filters = [{"Name": f"tag:{OWNER_TAG}", "Values": [stack.name]}]
         for found in list_all(stack.client("ec2"), listing, filters):
             if str(found.get("State", "")).lower() not in GONE_STATES:
-                tags = tags_of(found.get("Tags"))
-                yield from resource(stack, kind, tags.get("Name", found[listing.id_key]), found[listing.id_key], tags)
+                tags, identifier = tags_of(found.get("Tags")), str(found[listing.id_key])
+                yield from resource(stack, kind, tags.get("Name") or identifier, identifier, tags)
 
     return find
 

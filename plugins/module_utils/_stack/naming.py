@@ -61,7 +61,9 @@ def is_own_record(stack: Stack, name: str, record: Mapping[str, Any]) -> bool:
     if record["Type"] == "A" and name in (stack.domain, stack.login_domain):
         return True
     targets = [value["Value"].rstrip(".") for value in record.get("ResourceRecords", [])]
-    return record["Type"] == "CNAME" and name.startswith("_") and all(one.endswith(VALIDATION_TARGET) for one in targets)
+    return (
+        record["Type"] == "CNAME" and name.startswith("_") and all(one.endswith(VALIDATION_TARGET) for one in targets)
+    )
 
 
 def others(arns: Iterable[str], found: Iterable[Fields]) -> list[Fields]:
