@@ -61,13 +61,16 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
-  - gatehouse.fargate.attributes
 attributes:
   check_mode:
-    description: Changes nothing, so it does the same in check mode.
+    description: Runs without changing anything and returns what would change.
+    support: full
   diff_mode:
+    description: Shows the affected fields before and after, secrets masked.
     support: none
-    description: Changes nothing, so there is nothing to show.
+  idempotent:
+    description: A second run with the same options changes nothing.
+    support: full
 """
 
 EXAMPLES = r"""
