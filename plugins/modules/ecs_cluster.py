@@ -184,6 +184,7 @@ unchanged:
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.errors import ClusterErrors, when_usable
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies import (
@@ -228,6 +229,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "purge_tags": {"type": "bool", "default": True},
 }
 RESOURCE = "ecs_cluster"
+STILL_STOPPING = ("ClusterContainsTasksException", "UpdateInProgressException")
 
 
 @ClusterErrors.list_error_handler("describe the cluster", {})
@@ -327,11 +329,17 @@ def plan_update(current: Fields, params: Fields) -> Plan:
 def apply(client: Any, planned: Plan) -> None:
     for change in planned.changes:
         if change.action is Action.DELETE:
-            client.delete_cluster(cluster=change.name)
+            delete(client, change.name)
         elif change.action is Action.CREATE:
             when_usable(client.create_cluster)(**create_request(change.after))
         else:
             update(client, change, planned.result)
+
+
+def delete(client: Any, name: str) -> None:
+    """Deletes the cluster; the last tasks of a service that is gone may still be stopping."""
+    retry = AWSRetry.jittered_backoff(retries=20, delay=2, max_delay=10, catch_extra_error_codes=list(STILL_STOPPING))
+    retry(client.delete_cluster)(cluster=name)
 
 
 def create_request(fields: Fields) -> Fields:

@@ -21,9 +21,12 @@ options:
     type: str
     required: true
   state:
-    description: Whether the target group should exist.
+    description:
+      - Whether the target group should exist.
+      - V(drained) sets nothing but O(deregistration_delay), and only if the group exists; a low one lets a service that
+        is about to be removed stop at once.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, drained]
     default: present
   vpc_id:
     description:
@@ -209,7 +212,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": {"type": "str", "choices": ["present", "absent", "drained"], "default": "present"},
     "vpc_id": {"type": "str"},
     "port": {"type": "int"},
     "protocol": {"type": "str", "choices": ["HTTP", "HTTPS"], "default": "HTTP"},
@@ -296,6 +299,8 @@ def stickiness(attributes: dict[str, str]) -> int | str:
 def plan(current: Fields, params: Fields) -> Plan:
     if params["state"] == "absent":
         return plan_absent(current, params)
+    if params["state"] == "drained":
+        return plan_drained(current, params)
     refuse_bad_name("target group", params["name"])
     if not current:
         return plan_create(params)
@@ -308,6 +313,15 @@ def plan_absent(current: Fields, params: Fields) -> Plan:
     if not current:
         return Plan({})
     return Plan({}, (Change(Action.DELETE, RESOURCE, params["name"], before=current),))
+
+
+def plan_drained(current: Fields, params: Fields) -> Plan:
+    delay = params["deregistration_delay"]
+    before, after = differences(current, {"deregistration_delay": delay}) if current else ({}, {})
+    if not after:
+        return Plan(current)
+    change = Change(Action.UPDATE, RESOURCE, params["name"], before, after, call=(current["arn"], {}, []))
+    return Plan({**current, **after}, (change,))
 
 
 def plan_create(params: Fields) -> Plan:

@@ -30,6 +30,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  force:
+    description:
+      - Whether O(state=absent) also deletes a delegation when this account has no zone of O(name). Such a delegation
+        leads nowhere, or to a zone in another account, which cannot be told apart from here.
+    type: bool
+    default: false
   comment:
     description: Comment on the zone.
     type: str
@@ -170,6 +176,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "force": {"type": "bool", "default": False},
     "comment": {"type": "str", "default": ""},
     "parent_domain": {"type": "str"},
     "parent_zone_id": {"type": "str"},
@@ -245,7 +252,7 @@ def plan(current: Fields, params: Fields) -> Plan:
     if exists:
         refuse_foreign(f"the public zone {current['name']} ({current['id']})", current["tags"], params)
     if params["state"] == "absent":
-        return plan_absent(current, exists)
+        return plan_absent(current, exists, params["force"])
     zone_change = plan_update(current, params) if exists else plan_create(params)
     zone = {**current, **(zone_change.after if zone_change else {})}
     delegation = plan_delegation(zone, params)
@@ -254,11 +261,11 @@ def plan(current: Fields, params: Fields) -> Plan:
     return Plan(zone, tuple(change for change in (zone_change, delegation) if change))
 
 
-def plan_absent(current: Fields, exists: bool) -> Plan:
+def plan_absent(current: Fields, exists: bool, force: bool) -> Plan:
     changes = []
     record = current["delegation"]
     # A delegation that leads elsewhere belongs to somebody else's zone of the same name.
-    if exists and record and record["values"] == current["name_servers"]:
+    if record and (record["values"] == current["name_servers"] if exists else force):
         changes.append(Change(Action.DELETE, "route53_delegation", record["name"], before=record))
     if exists:
         zone = {key: value for key, value in current.items() if key not in ("delegation", "parent_zone_id")}

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from ministack import app
 
-from local_aws import acm, calllog, cognito, control, ec2, ecs, elb, hooks, iam, registry, route53, s3
+from local_aws import acm, calllog, cognito, control, ec2, ecs, elb, hooks, iam, registry, route53, s3, state
 
-LAYERS = (ec2, route53, iam, s3, acm, elb, cognito, registry, ecs, calllog, control)
+LAYERS = (ec2, route53, iam, s3, acm, elb, cognito, registry, ecs, calllog, state, control)
 
 
 def main() -> None:

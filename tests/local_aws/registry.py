@@ -33,6 +33,19 @@ def install() -> None:
     patch(ecr, "handle_registry_request", _asking)
     patch(ecr, "_describe_images", _describing)
     patch(ecr, "_batch_delete_image", _deleting)
+    patch(ecr, "_delete_repository", _forgetting_layers)
+
+
+def _forgetting_layers(original: Function) -> Function:
+    def delete(params: Params) -> Response:
+        response: Response = original(params)
+        name = params.get("repositoryName", "")
+        if name not in ecr._repositories:
+            ecr._layer_blobs.pop(name, None)
+            ecr._manifest_blobs.pop(name, None)
+        return response
+
+    return delete
 
 
 def password(account: str, region: str) -> str:

@@ -27,6 +27,7 @@ TAGS_PATH = re.compile(rf"/{backend.API_VERSION}/tags/(hostedzone|healthcheck)")
 def install() -> None:
     patch(backend, "handle_request", _answering_more)
     patch(backend, "_create_hosted_zone", _naming_servers)
+    patch(backend, "_delete_hosted_zone", _forgetting_tags)
     patch(backend, "_build_delegation_set_el", lambda _original: _build_delegation_set)
     patch(backend, "_normalise_name", _lowering_names)
     patch(backend, "_parse_record_set", _lowering_alias)
@@ -46,6 +47,16 @@ def _answering_more(original: Request) -> Request:
         return await original(method, path, headers, body, query_params)
 
     return handle
+
+
+def _forgetting_tags(original: Function) -> Function:
+    def delete(zone_id: str) -> Response:
+        response: Response = original(zone_id)
+        if zone_id not in backend._zones:
+            backend._tags.pop(("hostedzone", zone_id), None)
+        return response
+
+    return delete
 
 
 def _no_such_zone(zone_id: str) -> Response:

@@ -187,6 +187,8 @@ def _delete(original: Handler) -> Handler:
     def delete(params: Params) -> Response:
         arn = text(params, "LoadBalancerArn")
         for listener in [key for key, one in alb._listeners.items() if one["LoadBalancerArn"] == arn]:
+            for rule in [key for key, one in alb._rules.items() if one["ListenerArn"] == listener]:
+                alb._tags.pop(rule, None)
             alb._delete_listener({"ListenerArn": listener})
         return original(params)
 

@@ -149,3 +149,12 @@ def test_an_update_sends_only_what_changed(client: Any) -> None:
         stub.add_response("untag_resource", {}, {"resourceArn": CURRENT["arn"], "tagKeys": ["stray"]})
         subject.apply(client, subject.plan(drifted, DESIRED))
         stub.assert_no_pending_responses()
+
+
+def test_a_deletion_waits_for_the_last_tasks(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    with Stubber(client) as stub:
+        stub.add_client_error("delete_cluster", "ClusterContainsTasksException")
+        stub.add_response("delete_cluster", {}, {"cluster": "hello"})
+        subject.delete(client, "hello")
+        stub.assert_no_pending_responses()

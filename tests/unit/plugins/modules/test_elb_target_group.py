@@ -147,3 +147,15 @@ def test_a_group_described_is_the_group_created(elbv2: Any) -> None:
         stubber.add_response("describe_target_group_attributes", {"Attributes": listed})
         stubber.add_response("describe_tags", {"TagDescriptions": [tags]})
         assert subject.describe(elbv2, "hello") == CURRENT
+
+
+@pytest.mark.parametrize(
+    ("current", "delay", "changed"),
+    [({}, 0, {}), (CURRENT, 30, {}), ({**CURRENT, "port": 80, "matcher": "404"}, 0, {"deregistration_delay": 0})],
+    ids=["missing", "as-wanted", "lowered-and-nothing-else"],
+)
+def test_drained_sets_the_delay_alone(current: dict[str, Any], delay: int, changed: dict[str, Any]) -> None:
+    planned = subject.plan(current, {**DESIRED, "state": "drained", "deregistration_delay": delay, "tags": {}})
+    assert [(change.action.value, change.after) for change in planned.changes] == (
+        [("update", changed)] if changed else []
+    )

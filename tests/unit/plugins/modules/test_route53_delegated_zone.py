@@ -28,6 +28,7 @@ DESIRED: Fields = {
     "parent_role_arn": None,
     "ttl": 300,
     "adopt": False,
+    "force": False,
     "tags": OWNER,
     "purge_tags": True,
 }
@@ -100,6 +101,18 @@ def test_a_zone_of_somebody_else_is_refused_unless_adopted(tags: dict[str, str])
 )
 def test_absent_removes_no_delegation_that_leads_elsewhere(current: Fields, expected: list[str]) -> None:
     assert summary(subject.plan(current, {**DESIRED, "state": "absent"})) == expected
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [
+        ({**EMPTY, "delegation": DELEGATION}, ["delete route53_delegation"]),
+        ({**CURRENT, "delegation": {**DELEGATION, "values": ["elsewhere.example.net"]}}, ["delete route53_zone"]),
+        (EMPTY, []),
+    ],
+)
+def test_force_removes_a_delegation_whose_zone_is_gone(current: Fields, expected: list[str]) -> None:
+    assert summary(subject.plan(current, {**DESIRED, "state": "absent", "force": True})) == expected
 
 
 @pytest.mark.parametrize(
