@@ -28,7 +28,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors im
 FORMAT = "gatehouse-source-1"
 TAG_DIGITS = 32
 SMALL_BYTES = 64 * 1024
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 256 * 1024
 
 encode = json.JSONEncoder(sort_keys=True).encode
 
