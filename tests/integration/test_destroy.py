@@ -38,8 +38,9 @@ ROUNDS: dict[str, tuple[str, ...]] = {
 # Gone before the last destroy; the delegation then leads to a zone that does not exist.
 HALF = ("login_domain", "ecs_service", "iam_role", "user_pool", "vpc_endpoint", "dns_record", "dns_zone")
 SERVICES = ("acm", "alb", "cloudwatch_logs", "cognito", "ec2", "ecr", "ecs", "iam", "route53", "s3")
-# What AWS remembers of the dead, too: changes it made, and ECS its revisions and services.
-HISTORY = ("route53.changes ", "ecs.task_def", "ecs.services ", "ecs.tags ", "ecs.tasks ")
+# What AWS remembers of the dead, too: changes it made, ECS its revisions and services, NAT gateways for an hour.
+HISTORY = ("route53.changes ", "ecs.task_def", "ecs.services ", "ecs.tags ", "ecs.tasks ", "ec2.nat_gateways ")
+DEAD = "'nat-"
 MACHINES = {"x86_64": (62, "x86_64"), "aarch64": (183, "arm64")}
 
 
@@ -102,7 +103,7 @@ class Environment:
         with urllib.request.urlopen(f"{self.aws.environment['AWS_ENDPOINT_URL']}/_local_aws/state") as answer:
             entries: dict[str, str] = json.load(answer)
         kept = {key: value for key, value in entries.items() if key.split(".")[0] in SERVICES}
-        return {key: value for key, value in kept.items() if not key.startswith(HISTORY)}
+        return {key: value for key, value in kept.items() if not key.startswith(HISTORY) and DEAD not in key}
 
 
 @pytest.fixture(scope="module")
