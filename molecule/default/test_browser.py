@@ -78,16 +78,19 @@ def member() -> Callable[[str], str]:
     return make
 
 
-@pytest.fixture
-def short_session() -> Iterator[int]:
-    """Lets sessions end after some seconds, as long as one test takes."""
+def app_rule() -> dict[str, Any]:
     elb = client("elbv2")
     balancer = elb.describe_load_balancers(Names=[NAME])["LoadBalancers"][0]["LoadBalancerArn"]
     listeners = elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
-    listener = next(one["ListenerArn"] for one in listeners if one["Port"] == 443)
-    rules = elb.describe_rules(ListenerArn=listener)["Rules"]
-    rule = next(one for one in rules if one["Priority"] == "100")
-    seconds = 4
+    (listener,) = [one["ListenerArn"] for one in listeners if one["Port"] == 443]
+    (rule,) = [one for one in elb.describe_rules(ListenerArn=listener)["Rules"] if one["Priority"] == "100"]
+    return dict(rule)
+
+
+@pytest.fixture
+def short_session() -> Iterator[int]:
+    """Lets sessions end after some seconds, as long as one test takes."""
+    elb, rule, seconds = client("elbv2"), app_rule(), 4
     elb.modify_rule(RuleArn=rule["RuleArn"], Actions=with_timeout(rule["Actions"], seconds))
     yield seconds
     elb.modify_rule(RuleArn=rule["RuleArn"], Actions=rule["Actions"])
