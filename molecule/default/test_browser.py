@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -65,17 +64,19 @@ def pool_id() -> str:
 
 
 @pytest.fixture
-def member() -> Callable[[str], str]:
-    """Makes a user who has a password of their own already."""
+def member() -> Iterator[Callable[[str], str]]:
+    """Makes a user who has a password of their own already, and goes with the test."""
+    cognito, pool, made = client("cognito-idp"), pool_id(), []
 
     def make(name: str) -> str:
-        cognito, pool = client("cognito-idp"), pool_id()
-        with suppress(cognito.exceptions.UsernameExistsException):
-            cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+        cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+        made.append(name)
         cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
         return name
 
-    return make
+    yield make
+    for name in made:
+        cognito.admin_delete_user(UserPoolId=pool, Username=name)
 
 
 def app_rule() -> dict[str, Any]:
