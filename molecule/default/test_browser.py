@@ -12,7 +12,6 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -65,29 +64,34 @@ def pool_id() -> str:
 
 
 @pytest.fixture
-def member() -> Callable[[str], str]:
-    """Makes a user who has a password of their own already."""
+def member() -> Iterator[Callable[[str], str]]:
+    """Makes a user who has a password of their own already, and goes with the test."""
+    cognito, pool, made = client("cognito-idp"), pool_id(), []
 
     def make(name: str) -> str:
-        cognito, pool = client("cognito-idp"), pool_id()
-        with suppress(cognito.exceptions.UsernameExistsException):
-            cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+        cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
+        made.append(name)
         cognito.admin_set_user_password(UserPoolId=pool, Username=name, Password=PASSWORD, Permanent=True)
         return name
 
-    return make
+    yield make
+    for name in made:
+        cognito.admin_delete_user(UserPoolId=pool, Username=name)
+
+
+def app_rule() -> dict[str, Any]:
+    elb = client("elbv2")
+    balancer = elb.describe_load_balancers(Names=[NAME])["LoadBalancers"][0]["LoadBalancerArn"]
+    listeners = elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
+    (listener,) = [one["ListenerArn"] for one in listeners if one["Port"] == 443]
+    (rule,) = [one for one in elb.describe_rules(ListenerArn=listener)["Rules"] if one["Priority"] == "100"]
+    return dict(rule)
 
 
 @pytest.fixture
 def short_session() -> Iterator[int]:
     """Lets sessions end after some seconds, as long as one test takes."""
-    elb = client("elbv2")
-    balancer = elb.describe_load_balancers(Names=[NAME])["LoadBalancers"][0]["LoadBalancerArn"]
-    listeners = elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
-    listener = next(one["ListenerArn"] for one in listeners if one["Port"] == 443)
-    rules = elb.describe_rules(ListenerArn=listener)["Rules"]
-    rule = next(one for one in rules if one["Priority"] == "100")
-    seconds = 4
+    elb, rule, seconds = client("elbv2"), app_rule(), 4
     elb.modify_rule(RuleArn=rule["RuleArn"], Actions=with_timeout(rule["Actions"], seconds))
     yield seconds
     elb.modify_rule(RuleArn=rule["RuleArn"], Actions=rule["Actions"])

@@ -25,7 +25,7 @@ PLAIN = {"Content-Type": "text/plain"}
 
 def refuse(config: Record, headers: dict[str, str]) -> Answer | None:
     """What the load balancer answers a request whose bearer token it does not let through."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
+    scheme, _space, token = headers.get("authorization", "").partition(" ")
     pool = KEYS_OF_A_POOL.fullmatch(config["JwksEndpoint"])
     if not pool:
         return 500, PLAIN.copy(), b"The JWKS endpoint cannot be reached"
