@@ -66,7 +66,8 @@ def pool_id() -> str:
 @pytest.fixture
 def member() -> Iterator[Callable[[str], str]]:
     """Makes a user who has a password of their own already, and goes with the test."""
-    cognito, pool, made = client("cognito-idp"), pool_id(), []
+    cognito, pool = client("cognito-idp"), pool_id()
+    made: list[str] = []
 
     def make(name: str) -> str:
         cognito.admin_create_user(UserPoolId=pool, Username=name, MessageAction="SUPPRESS")
