@@ -147,6 +147,8 @@ def test_the_whole_visit_of_an_invited_user(page: Page) -> None:
     page.click("text=Log out")
     page.wait_for_load_state()
     picture(page, "4-logged-out")
+    assert page.url == address("/logged-out")
+    assert "You are logged out." in page.inner_text("body")
     assert cookies(page) == {}
     page.goto(address("/?again"))
     assert is_asked_to_log_in(page)
