@@ -25,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / ".cache" / "logs"
 PYTHON_SOURCES = ("plugins", "tests", "molecule")
+# Two at a time, each with a local AWS of its own; the tests of a file share what they deployed.
+PYTEST = (sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile")
 SUITE_COUNT = re.compile(r"\b(\d+) (passed|failed|errors?|skipped)\b")
 TAIL_LINES = 60
 
@@ -70,8 +72,8 @@ CHECKS = (
     Check("app", "clippy", ("cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"), folder="app"),
     Check("app", "cargo-test", ("cargo", "test", "--locked"), suite=True, folder="app"),
     Check("sanity", "ansible-test-sanity", ("bash", "tests/sanity.sh")),
-    Check("units", "pytest-units", (sys.executable, "-m", "pytest", "tests/unit"), suite=True),
-    Check("integration", "pytest-integration", (sys.executable, "-m", "pytest", "tests/integration"), suite=True),
+    Check("units", "pytest-units", (*PYTEST, "tests/unit"), suite=True),
+    Check("integration", "pytest-integration", (*PYTEST, "tests/integration"), suite=True, timeout=2700),
     Check("molecule", "molecule-default", ("molecule", "test", "--scenario-name", "default")),
     Check("molecule", "molecule-nat_no_auth", ("molecule", "test", "--scenario-name", "nat_no_auth")),
     Check("molecule", "molecule-users", ("molecule", "test", "--scenario-name", "users")),
