@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -83,11 +84,17 @@ def message_of(result: dict[str, Any]) -> str:
     return str(failures[0]["msg"] if failures else result["msg"])
 
 
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def running_local_aws(state: Path, **environment: str) -> Iterator[LocalAws]:
     """Starts a local AWS whose account holds nothing but the parent zone; stops it at the end."""
     command = [sys.executable, str(CTL)]
-    subprocess.run([*command, "start", "--state", str(state)], check=True, env={**os.environ, **environment})
+    start = [*command, "start", "--state", str(state), "--port", str(free_port())]
+    subprocess.run(start, check=True, env={**os.environ, **environment})
     lines = (state / "env").read_text(encoding="utf-8").splitlines()
     running = LocalAws(dict(line.split("=", 1) for line in lines if "=" in line))
     try:

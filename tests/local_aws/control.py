@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -32,7 +33,7 @@ def _with_status(inner: Application) -> Application:
             nameserver.open_server()
             await inner(scope, _closing_doors(receive), send)
         elif scope["type"] == "http" and scope["path"] == STATUS_PATH:
-            await _send_json(send, {**front.status(), **nameserver.status()})
+            await _send_json(send, {"process": os.getpid(), **front.status(), **nameserver.status()})
         else:
             await inner(scope, receive, send)
 

@@ -149,7 +149,8 @@ class Instance:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and process.poll() is None:
             status = _get(port, "/_local_aws/status")
-            if status:
+            # Another instance may have taken the port a moment earlier; its answer is not ours.
+            if status and status["process"] == process.pid:
                 return status
             time.sleep(POLL_SECONDS)
         process.kill()
