@@ -197,7 +197,7 @@ def registry_of(aws: dict[str, str]) -> Registry:
 def timed(work: Callable[[], object], times: int = 3) -> float:
     """Returns the shortest time of several."""
     found = []
-    for _ in range(times):
+    for _run in range(times):
         started = time.monotonic()
         work()
         found.append(time.monotonic() - started)

@@ -122,7 +122,7 @@ failure:
 """
 
 import time
-import traceback
+import importlib.util
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
@@ -136,12 +136,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._dns.delegation 
     verdict,
 )
 
-try:
-    import dns.version  # noqa: F401 -- only to know whether it is there
-
-    DNSPYTHON_ERROR = None
-except ImportError:
-    DNSPYTHON_ERROR = traceback.format_exc()
+HAS_DNSPYTHON = importlib.util.find_spec("dns") is not None
 
 Fields = dict[str, Any]
 
@@ -214,8 +209,8 @@ def refusal(found: Fields, params: Fields) -> str:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    if DNSPYTHON_ERROR:
-        module.fail_json(msg=missing_required_lib("dnspython"), exception=DNSPYTHON_ERROR)
+    if not HAS_DNSPYTHON:
+        module.fail_json(msg=missing_required_lib("dnspython"))
     params = module.params
     try:
         found = describe_until_delegated(params)

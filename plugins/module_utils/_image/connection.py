@@ -109,7 +109,7 @@ class Registry:
     def stream(self, address: str, target: IO[bytes], what: str) -> None:
         """Reads an answer of any size into a file; ECR keeps its blobs elsewhere and answers with where."""
         url = urljoin(self.base, address)
-        for _ in range(REDIRECTS):
+        for _hop in range(REDIRECTS):
             answer = self._streamed(url, target)
             if answer is None:
                 return

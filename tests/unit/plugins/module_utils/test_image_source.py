@@ -153,7 +153,7 @@ def test_it_takes_at_most_twice_as_long_as_sha256sum(tmp_path: Path, fill: Calla
     fill(tmp_path)
     plain = ["find", str(tmp_path), "-type", "f", "-exec", "sha256sum", "{}", "+"]
     ours, theirs = [], []
-    for _ in range(3):
+    for _run in range(3):
         theirs.append(processor_seconds(lambda: subprocess.run(plain, stdout=subprocess.DEVNULL, check=True)))
         ours.append(processor_seconds(lambda: source_hash(tmp_path)))
     print(f"{min(ours):.2f} s, sha256sum {min(theirs):.2f} s")

@@ -204,7 +204,11 @@ def test_a_delegation_that_comes_late_is_waited_for(
 ) -> None:
     monkeypatch.setattr(subject, "POLL_SECONDS", 0.01)
     later = iter([referring([]), referring(["ns.elsewhere.net"])])
-    asked = f"127.0.0.1:{serve(lambda query: next(later, referring(OURS))(query)).port}"
+
+    def answer(query: dns.message.Message) -> dns.message.Message:
+        return next(later, referring(OURS))(query)
+
+    asked = f"127.0.0.1:{serve(answer).port}"
     assert subject.describe_until_delegated(params([asked], wait_timeout=30))["delegated"] is True
 
 
