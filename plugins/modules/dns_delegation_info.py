@@ -121,8 +121,8 @@ failure:
       elements: str
 """
 
-import time
 import importlib.util
+import time
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
