@@ -64,6 +64,11 @@ def of_users(state: State, params: Fields) -> Iterator[Resource]:
             yield "cognito_user", user["username"]
 
 
+def of_live_images(state: State, _params: Fields) -> Iterator[Resource]:
+    if state["tagged"]:
+        yield "ecr_live_images", state["repository"]
+
+
 def of_load_balancer(state: State, _params: Fields) -> Iterator[Resource]:
     if not state:
         return
@@ -110,6 +115,7 @@ LISTERS: dict[str, Lister] = {
     "cluster": single("ecs_cluster", "name"),
     "domain": of_domain,
     "image": single("ecr_image", "repository", "tag"),
+    "live_images": of_live_images,
     "load_balancer": of_load_balancer,
     "log_group": single("cloudwatch_log_group", "name"),
     "network": of_network,

@@ -76,13 +76,13 @@ changes:
   elements: dict
   contains:
     action:
-      description: V(create) or V(delete).
+      description: V(create) or V(update).
       type: str
     resource:
       description: Kind of the resource.
       type: str
     name:
-      description: Repository and tag.
+      description: Name of the repository.
       type: str
     before:
       description: The affected fields as they were.
@@ -101,7 +101,6 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image import ap
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import live_tag
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
-    KNOWN_AFTER_APPLY,
     Action,
     Change,
     Fields,
@@ -136,31 +135,25 @@ def in_use(images: set[str], uri: str) -> set[str]:
 
 def plan(current: Fields, params: Fields) -> Plan:
     wanted = {*current["in_use"], *params["digests"]}
-    missing = sorted(wanted - {*current["tagged"]})
-    if not missing:
+    if wanted <= {*current["tagged"]}:
         return Plan(current)
-    stale = sorted({*current["tagged"]} - wanted)
-    changes = [change(Action.CREATE, params["repository"], digest) for digest in missing]
-    changes += [change(Action.DELETE, params["repository"], digest) for digest in stale]
-    return Plan({**current, "tagged": sorted(wanted)}, tuple(changes))
-
-
-def change(action: Action, repository: str, digest: str) -> Change:
-    tag = live_tag(digest) if is_known(digest) else KNOWN_AFTER_APPLY
-    fields = {"tag": tag, "digest": digest}
-    before, after = (fields, {}) if action is Action.DELETE else ({}, fields)
-    return Change(action, "ecr_image_tag", f"{repository}:{tag}", before, after, call=(tag, digest))
+    result = {**current, "tagged": sorted(wanted)}
+    before = {"tagged": current["tagged"]} if current["tagged"] else {}
+    action = Action.UPDATE if before else Action.CREATE
+    return Plan(
+        result, (Change(action, "ecr_live_images", params["repository"], before, {"tagged": result["tagged"]}),)
+    )
 
 
 def apply(client: Any, planned: Plan) -> None:
-    for planned_change in planned.changes:
-        repository = planned.result["repository"]
-        tag, digest = planned_change.call
+    for change in planned.changes:
+        tagged = set(change.before.get("tagged", []))
+        wanted = set(change.after["tagged"])
         try:
-            if planned_change.action is Action.DELETE:
-                api.remove_tag(client, repository, tag)
-            else:
-                api.add_tag(client, repository, digest, tag)
+            for digest in sorted(wanted - tagged):
+                api.add_tag(client, change.name, digest, live_tag(digest))
+            for digest in sorted(tagged - wanted):
+                api.remove_tag(client, change.name, live_tag(digest))
         except ImageError as error:
             raise AnsibleAWSError(message=str(error)) from error
 

@@ -557,6 +557,13 @@ def rule_change(s: Subject) -> None:
         elbv2.modify_rule(RuleArn=arn, Actions=changed_actions(s, held["Actions"]))
 
 
+def untag_live(s: Subject) -> None:
+    ecr = s.client("ecr")
+    images = ecr.describe_images(repositoryName=s.name)["imageDetails"]
+    live = [{"imageTag": tag} for image in images for tag in image["imageTags"] if tag.startswith("live-")]
+    ecr.batch_delete_image(repositoryName=s.name, imageIds=live)
+
+
 # --- ECS
 def insights(s: Subject) -> None:
     setting = [{"name": "containerInsights", "value": "enabled"}]
@@ -584,13 +591,17 @@ def revision_change(s: Subject) -> None:
         "memory": lambda: request.update(memory="2048"),
         "execution_role_arn": lambda: request.update(executionRoleArn=request["taskRoleArn"]),
         "task_role_arn": lambda: request.update(taskRoleArn=request["executionRoleArn"]),
-        "containers.app.environment.PORT": lambda: container["environment"][0].update(value="1"),
         "containers.app.image": lambda: container.update(image="public.ecr.aws/nginx/nginx:latest"),
         "containers.app.linux_parameters.init_process_enabled": lambda: container.pop("linuxParameters"),
         "containers.app.port_mappings.3000/tcp": lambda: container.update(portMappings=[]),
         "containers.app.readonly_root_filesystem": lambda: container.update(readonlyRootFilesystem=False),
     }
-    if option in options:
+    variable = next(
+        (item for item in container["environment"] if s.path.endswith(f".environment.{item['name']}")), None
+    )
+    if variable:
+        variable["value"] = "1"
+    elif option in options:
         options[option] = "true" if option.endswith("create-group") else STRAY
     else:
         writers[s.path]()
@@ -756,6 +767,7 @@ MUTATORS: dict[str, dict[str, Mutator]] = {
     "acm_validation_record": {"ttl": record_change, "values": record_change},
     "ecr_repository": dict.fromkeys(("image_tag_mutability", "scan_on_push", "keep_images"), repository_change),
     "ecr_image": {},
+    "ecr_live_images": {"tagged": untag_live},
     "cognito_user_pool": dict.fromkeys(
         (
             *("password_policy/*", "auto_verified_attributes", "account_recovery", "admin_create_user_only"),

@@ -15,27 +15,52 @@ URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/hello"
 
 
 @pytest.mark.parametrize(
-    ("tagged", "in_use", "digests", "actions"),
+    ("tagged", "in_use", "digests", "actions", "after"),
     [
-        ([], [], [], []),
-        ([], [], [A], [("create", A)]),
-        ([A], [A], [A], []),
-        ([A], [A], [B], [("create", B)]),
-        ([A, B], [B], [C], [("create", C), ("delete", A)]),
+        ([], [], [], [], []),
+        ([], [], [A], ["create"], [A]),
+        ([A], [A], [A], [], [A]),
+        ([A], [A], [B], ["update"], [A, B]),
+        ([A, B], [B], [C], ["update"], [B, C]),
         # What is no longer deployed waits for the next change, so that a second run changes nothing.
-        ([A, B], [B], [B], []),
-        ([], [A], [A], [("create", A)]),
-        ([], [], [KNOWN_AFTER_APPLY], [("create", KNOWN_AFTER_APPLY)]),
+        ([A, B], [B], [B], [], [A, B]),
+        ([], [A], [A], ["create"], [A]),
+        ([], [], [KNOWN_AFTER_APPLY], ["create"], [KNOWN_AFTER_APPLY]),
     ],
 )
 def test_what_is_deployed_is_kept(
-    tagged: list[str], in_use: list[str], digests: list[str], actions: list[tuple[str, str]]
+    tagged: list[str], in_use: list[str], digests: list[str], actions: list[str], after: list[str]
 ) -> None:
     current = {"repository": "hello", "tagged": tagged, "in_use": in_use}
     planned = subject.plan(current, {"repository": "hello", "digests": digests})
-    found = [(change.action.value, (change.before or change.after)["digest"]) for change in planned.changes]
-    assert found == actions
-    assert {*in_use, *digests} <= {*planned.result["tagged"]}
+    assert [change.action.value for change in planned.changes] == actions
+    assert planned.result["tagged"] == after
+
+
+class RecordingClient:
+    """Keeps the tags that an ECR client is asked to put and to remove."""
+
+    def __init__(self) -> None:
+        self.removed: list[str] = []
+        self.put: list[str] = []
+
+    def batch_get_image(self, **_request: Any) -> dict[str, Any]:
+        return {"images": [{"imageManifest": "{}", "imageManifestMediaType": "application/json"}], "failures": []}
+
+    def put_image(self, **request: Any) -> dict[str, Any]:
+        self.put.append(request["imageTag"])
+        return {}
+
+    def batch_delete_image(self, **request: Any) -> dict[str, Any]:
+        self.removed += [image["imageTag"] for image in request["imageIds"]]
+        return {"failures": []}
+
+
+def test_the_tags_move_to_what_is_deployed() -> None:
+    current = {"repository": "hello", "tagged": [A, B], "in_use": [B]}
+    client = RecordingClient()
+    subject.apply(client, subject.plan(current, {"repository": "hello", "digests": [C]}))
+    assert (client.put, client.removed) == ([live_tag(C)], [live_tag(A)])
 
 
 def test_only_digests_of_this_repository_count() -> None:
