@@ -359,6 +359,16 @@ def user_change(s: Subject) -> None:
     )
 
 
+def user_lock(s: Subject) -> None:
+    s.client("cognito-idp").admin_disable_user(UserPoolId=pool(s)["Id"], Username=s.name)
+
+
+def second_factor(s: Subject) -> None:
+    s.client("cognito-idp").set_user_pool_mfa_config(
+        UserPoolId=pool(s)["Id"], MfaConfiguration="OPTIONAL", SoftwareTokenMfaConfiguration={"Enabled": True}
+    )
+
+
 def domain_change(s: Subject) -> None:
     cognito, pool_id = s.client("cognito-idp"), pool(s)["Id"]
     held = cognito.describe_user_pool_domain(Domain=s.name)["DomainDescription"]
@@ -768,13 +778,16 @@ MUTATORS: dict[str, dict[str, Mutator]] = {
     "ecr_repository": dict.fromkeys(("image_tag_mutability", "scan_on_push", "keep_images"), repository_change),
     "ecr_image": {},
     "ecr_live_images": {"tagged": untag_live},
-    "cognito_user_pool": dict.fromkeys(
-        (
-            *("password_policy/*", "auto_verified_attributes", "account_recovery", "admin_create_user_only"),
-            *("invite_message/email_*", "deletion_protection", "tier"),
+    "cognito_user_pool": {
+        **dict.fromkeys(
+            (
+                *("password_policy/*", "auto_verified_attributes", "account_recovery", "admin_create_user_only"),
+                *("invite_message/email_*", "deletion_protection", "tier"),
+            ),
+            pool_change,
         ),
-        pool_change,
-    ),
+        "mfa": second_factor,
+    },
     "cognito_user_pool_client": dict.fromkeys(
         (
             *("allowed_oauth_*", "callback_urls", "logout_urls", "explicit_auth_flows"),
@@ -782,7 +795,7 @@ MUTATORS: dict[str, dict[str, Mutator]] = {
         ),
         client_change,
     ),
-    "cognito_user": {"email": user_change, "email_verified": user_change},
+    "cognito_user": {"email": user_change, "email_verified": user_change, "enabled": user_lock},
     "cognito_user_pool_domain": {"managed_login_version": domain_change, "certificate_arn": domain_change},
     "s3_log_bucket": dict.fromkeys(
         ("encryption", "public_access_block", "object_ownership", "versioning", "policy", "expire_days"), bucket_change
@@ -849,6 +862,7 @@ OUT_OF_REACH: dict[str, dict[str, str]] = {
     "ecr_image": {
         **dict.fromkeys(("repository", "tag"), IDENTITY),
         **dict.fromkeys(("digest", "pushed_at", "size"), "the tag is immutable"),
+        "tags": "other tags of the image are not this resource's",
         "builder": "it is how the image was made, not what it is",
     },
     "cognito_user_pool": {
