@@ -13,8 +13,13 @@ short_description: Manage a service on AWS Fargate, with an honest verdict on it
 description:
   - Creates, changes or deletes a service that keeps a number of tasks running.
   - Everything that AWS can change in place is changed in place.
-  - A run succeeds only when the deployment that it started is the one that ECS completed. A service that is stable
-    again because ECS rolled the deployment back is a failure, told with its reason.
+  - A run succeeds only when the deployment that it started is the one that ECS completed, its tasks run the image of
+    the task definition, and their targets are healthy. A service that is stable again because ECS rolled the deployment
+    back is a failure.
+  - While it waits it shows tasks, targets and events as they come, and how long each phase took.
+  - Waiting ends as soon as the end is known. When a task and the one that replaced it fail in the same way, or a task
+    fails for a reason that no other attempt changes, the deployment is rolled back, also when ECS would go on trying.
+  - A failure is told with its likely cause, a remedy and what was seen, the last lines of the log included.
   - A service that runs unchanged is checked as well. One whose last deployment failed is deployed again.
 author:
   - Gatehouse contributors (@gatehouse)
@@ -134,6 +139,13 @@ options:
           - Number of failed tasks after which a deployment is given up.
           - Leave unset to keep what is, which AWS derives from the number of tasks.
         type: int
+  alarms:
+    description:
+      - Names of CloudWatch alarms that fail a deployment while it goes on.
+      - What ECS does then is what O(circuit_breaker.rollback) says.
+    type: list
+    elements: str
+    default: []
   availability_zone_rebalancing:
     description: Whether ECS moves tasks when one availability zone has too many. Leave unset to keep it unmanaged.
     type: bool
@@ -151,9 +163,26 @@ options:
     type: bool
     default: true
   wait_timeout:
-    description: Seconds until an incomplete deployment counts as failed.
+    description:
+      - Seconds until an incomplete deployment counts as failed.
+      - Unless O(circuit_breaker.rollback=false), it is then rolled back, so that it does not go live behind your back.
+        A service of which no deployment ever was complete is deleted again, so that it does not fail at your cost.
     type: int
     default: 900
+  sensitive_variables:
+    description: Names of environment variables whose values are masked in the log lines that a failure shows.
+    type: list
+    elements: str
+    default: []
+  live_output:
+    description: Whether to show what happens while the module waits, when it runs on this machine.
+    type: bool
+    default: true
+  progress_path:
+    description:
+      - File that gains a line for everything that happens while the module waits.
+      - O(live_output=true) uses a temporary one when it is unset.
+    type: path
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -240,25 +269,60 @@ service:
       description: Tags of the service.
       type: dict
 failure:
-  description: What was seen when the deployment failed.
+  description: Why the deployment failed, for programs; the message says the same for people.
   returned: when the deployment failed
   type: dict
   contains:
+    code:
+      description: The likely cause in one word, for example V(container_exited) or V(health_path_missing).
+      type: str
+    cause:
+      description: The likely cause in a sentence.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
     reason:
       description: Why it counts as failed.
       type: str
-    stopped_tasks:
-      description: The newest stopped tasks of the deployment, with the exit codes of their containers.
-      type: list
-      elements: dict
-    targets:
-      description: Health of the targets in the load balancer.
-      type: list
-      elements: dict
-    events:
-      description: The last messages of the service, newest first.
-      type: list
-      elements: str
+    deployment:
+      description: Id of the deployment.
+      type: str
+    task_definition:
+      description: ARN of the task definition that was deployed.
+      type: str
+    aftermath:
+      description: What the service runs now.
+      type: str
+    evidence:
+      description: What was seen.
+      type: dict
+      contains:
+        stopped_tasks:
+          description: The newest failed tasks of the deployment, with their times and their containers' exit codes.
+          type: list
+          elements: dict
+        log_stream:
+          description: Log group and stream of the container that failed.
+          type: str
+        log_lines:
+          description: Its last 30 lines, values of O(sensitive_variables) masked.
+          type: list
+          elements: str
+        targets:
+          description: Health of the deployment's targets in the load balancer.
+          type: list
+          elements: dict
+        events:
+          description: The last messages of the service, newest first.
+          type: list
+          elements: str
+        settings:
+          description: The settings that the cause depends on.
+          type: dict
+        network:
+          description: Subnets of the tasks without a default route, and the endpoints of their VPC.
+          type: dict
 changes:
   description: What was changed, or would be in check mode, one entry for each resource.
   returned: always
@@ -295,20 +359,14 @@ unchanged:
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import evidence
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import (
-    DeploymentFailedError,
-    Followed,
-    failure_message,
-    follow,
-    followed,
-    is_steady,
-)
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import Followed, followed, is_steady
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.errors import ServiceErrors, when_usable
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.observation import stopped_ids
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services import (
     create_request,
     described,
@@ -318,6 +376,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services im
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies import CAPACITY_PROVIDER
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.tags import as_list, change_tags
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.verdict import WAIT_OPTIONS, await_verdict
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import guarded
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
@@ -332,6 +391,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     tag_differences,
     tags_after,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._progress import Progress
 
 LOAD_BALANCER: dict[str, Any] = {
     "target_group_arn": {"type": "str", "required": True},
@@ -361,11 +421,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "minimum_healthy_percent": {"type": "int", "default": 100},
     "maximum_percent": {"type": "int", "default": 200},
     "circuit_breaker": {"type": "dict", "apply_defaults": True, "options": CIRCUIT_BREAKER},
+    "alarms": {"type": "list", "elements": "str", "default": []},
     "availability_zone_rebalancing": {"type": "bool"},
     "propagate_tags": {"type": "str", "choices": ["SERVICE", "TASK_DEFINITION", "NONE"], "default": "SERVICE"},
     "enable_ecs_managed_tags": {"type": "bool", "default": True},
-    "wait": {"type": "bool", "default": True},
-    "wait_timeout": {"type": "int", "default": 900},
+    **WAIT_OPTIONS,
     "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
@@ -496,20 +556,15 @@ def wait_until_inactive(client: Any, params: Fields) -> None:
     )
 
 
-def await_verdict(module: AnsibleAWSModule, client: Any, wanted: Followed) -> None:
-    """Returns when the deployment is complete; otherwise fails the module with everything that is known."""
-    try:
-        follow(lambda: read(client, module.params), wanted, module.params["wait_timeout"])
-    except DeploymentFailedError as error:
-        service = read(client, module.params)
-        seen = evidence.gather(client, lambda: aws_client(module, "elbv2"), service, wanted)
-        module.fail_json(
-            msg=failure_message(wanted, str(error), seen),
-            failure={"reason": str(error), "deployment": wanted.deployment_id, **seen},
-        )
+def judge(module: AnsibleAWSModule, client: Any, wanted: Followed, progress: Progress) -> None:
+    params = module.params
+    rolls_back = params["circuit_breaker"]["rollback"]
+    await_verdict(module, client, lambda: read(client, params), wanted, progress, rolls_back=rolls_back)
 
 
-def steps(module: AnsibleAWSModule, client: Any) -> tuple[Callable[[Fields], Plan], Callable[[Plan], None]]:
+def steps(
+    module: AnsibleAWSModule, client: Any, progress: Progress
+) -> tuple[Callable[[Fields], Plan], Callable[[Plan], None]]:
     """Returns the plan and apply steps, each of which ends with the verdict when it is wanted."""
     params = module.params
     judged = params["wait"] and params["state"] == "present" and not module.check_mode
@@ -517,13 +572,15 @@ def steps(module: AnsibleAWSModule, client: Any) -> tuple[Callable[[Fields], Pla
     def planned(current: Fields) -> Plan:
         result = plan(current, params)
         if judged and not result.changes and not is_steady(current):
-            await_verdict(module, client, followed(current))
+            judge(module, client, followed(current), progress)
         return result
 
     def applied(result: Plan) -> None:
+        updates = judged and result.changes[0].action is Action.UPDATE
+        stopped_before = stopped_ids(client, result.result) if updates else frozenset()
         wanted = apply(client, params, result)
         if judged and wanted:
-            await_verdict(module, client, wanted)
+            judge(module, client, replace(wanted, stopped_before=stopped_before), progress)
 
     return planned, applied
 
@@ -535,15 +592,16 @@ def main() -> None:
         supports_check_mode=True,
     )
     client = aws_client(module, "ecs")
-    plan_step, apply_step = steps(module, client)
     what = f"service {module.params['name']}"
-    run(
-        module,
-        "service",
-        describe=lambda: describe(client, module.params),
-        plan=guarded(what, module.params, plan_step),
-        apply=apply_step,
-    )
+    with Progress(module.params["progress_path"], f"Waiting for AWS to change {what}") as progress:
+        plan_step, apply_step = steps(module, client, progress)
+        run(
+            module,
+            "service",
+            describe=lambda: describe(client, module.params),
+            plan=guarded(what, module.params, plan_step),
+            apply=apply_step,
+        )
 
 
 if __name__ == "__main__":

@@ -308,7 +308,9 @@ task_definition:
         cpu: "512"
         containers.app.environment.PORT: "3000"
     active_revisions:
-      description: Numbers of the active revisions, oldest first; only with O(keep_revisions) or O(state=absent).
+      description: >-
+        Numbers of the active revisions, oldest first; only with O(state=absent), or when there may be more than
+        O(keep_revisions).
       type: list
       elements: int
     tags:
@@ -478,7 +480,9 @@ REVISION = "ecs_task_definition_revision"
 
 def describe(client: Any, params: Fields) -> Fields:
     found = describe_latest(client, params["family"])
-    if found and (params["state"] == "absent" or params["keep_revisions"] is not None):
+    keep = params["keep_revisions"]
+    # Revisions are numbered from 1, so a low number tells that there cannot be too many.
+    if found and (params["state"] == "absent" or (keep is not None and found["revision"] >= keep)):
         found["active_revisions"] = list_active_revisions(client, params["family"])
     return found
 

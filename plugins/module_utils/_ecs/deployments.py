@@ -9,15 +9,11 @@ This module util is private to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services import primary
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
-
-POLL_SECONDS = 3
 
 
 class Outcome(Enum):
@@ -48,6 +44,8 @@ class Followed:
     deployment_id: str
     task_definition: str
     created_at: str
+    # Tasks of it that had stopped before this run, and so tell nothing about this run.
+    stopped_before: frozenset[str] = frozenset()
 
 
 def followed(service: Fields) -> Followed:
@@ -63,8 +61,7 @@ def judge(service: Fields, wanted: Followed) -> Verdict:
     current = primary(service)
     own = next((item for item in service["deployments"] if item["id"] == wanted.deployment_id), None)
     if own and own["rollout_state"] == "FAILED":
-        after = "" if current is own else f" {rolled_back_to(current)}"
-        return Verdict(Outcome.FAILED, f"{own['rollout_state_reason'] or 'ECS gave it up.'}{after}")
+        return Verdict(Outcome.FAILED, own["rollout_state_reason"] or "ECS gave it up.")
     if current is not own and is_replacement(current, own, wanted):
         return Verdict(Outcome.FAILED, f"Another deployment took its place. {rolled_back_to(current)}")
     return judge_own(own) if own else Verdict(Outcome.PENDING, "ECS does not list the deployment yet")
@@ -92,58 +89,3 @@ def judge_own(own: Fields) -> Verdict:
         Outcome.PENDING,
         f"{own['rollout_state']}, {running} of {desired} tasks run, {own['failed_tasks']} failed",
     )
-
-
-def follow(observe: Callable[[], Fields], wanted: Followed, timeout: int) -> Fields:
-    """Returns the service once the followed deployment is complete; raises DeploymentFailedError otherwise."""
-    verdict = Verdict(Outcome.PENDING)
-    for _tick in ticks(timeout):
-        service = observe()
-        verdict = judge(service, wanted)
-        if verdict.outcome is Outcome.SUCCEEDED:
-            return service
-        if verdict.outcome is Outcome.FAILED:
-            raise DeploymentFailedError(verdict.reason)
-    raise DeploymentFailedError(f"It was not complete after {timeout} s: {verdict.reason}.")
-
-
-def ticks(timeout: int) -> Iterator[None]:
-    """Yields at once, and then every POLL_SECONDS until the time is up."""
-    end = time.monotonic() + timeout
-    yield
-    while time.monotonic() < end:
-        time.sleep(POLL_SECONDS)
-        yield
-
-
-def failure_message(wanted: Followed, reason: str, evidence: Fields) -> str:
-    """Returns one readable block: what failed, why, and what was seen."""
-    lines = [
-        f"Deployment {wanted.deployment_id} of service {wanted.service} ({wanted.task_definition}) failed.",
-        reason,
-    ]
-    lines += stopped_lines(evidence["stopped_tasks"])
-    lines += [
-        f"Target {target['id']} is {target['state']}: {target['description'] or target['reason']}"
-        for target in evidence["targets"]
-        if target["state"] != "healthy"
-    ]
-    lines += [f"Event: {message}" for message in evidence["events"]]
-    return "\n".join(lines)
-
-
-def stopped_lines(tasks: list[Fields]) -> list[str]:
-    """Returns one entry for all tasks that stopped in the same way, as in a crash loop they do."""
-    alike: dict[str, list[str]] = {}
-    for task in tasks:
-        alike.setdefault(how_stopped(task), []).append(task["id"])
-    return [f"{'Tasks' if len(ids) > 1 else 'Task'} {', '.join(ids)} stopped: {how}" for how, ids in alike.items()]
-
-
-def how_stopped(task: Fields) -> str:
-    lines = [task["stopped_reason"] or task["stop_code"] or "no reason given"]
-    for container in task["containers"]:
-        code = "none" if container["exit_code"] is None else container["exit_code"]
-        because = f", {container['reason']}" if container["reason"] else ""
-        lines.append(f"  Container {container['name']}: exit code {code}{because}")
-    return "\n".join(lines)

@@ -24,7 +24,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fie
 # Tasks that run keep the old value of these until they are replaced.
 NEEDS_REDEPLOYMENT = {"enable_execute_command", "capacity_provider_strategy", "rollout_state"}
 NETWORK = ("subnets", "security_groups", "assign_public_ip")
-DEPLOYMENT = ("minimum_healthy_percent", "maximum_percent", "circuit_breaker")
+DEPLOYMENT = ("minimum_healthy_percent", "maximum_percent", "circuit_breaker", "alarms")
 # The platform version that LATEST resolves to.
 LATEST = ("LATEST", "1.4.0")
 
@@ -78,6 +78,7 @@ def described(service: Fields) -> Fields:
         "minimum_healthy_percent": deployment.get("minimumHealthyPercent", 100),
         "maximum_percent": deployment.get("maximumPercent", 200),
         "circuit_breaker": described_circuit_breaker(deployment.get("deploymentCircuitBreaker", {})),
+        "alarms": described_alarms(deployment),
         "availability_zone_rebalancing": service.get("availabilityZoneRebalancing", "DISABLED") == "ENABLED",
         "propagate_tags": service.get("propagateTags", "NONE"),
         "enable_ecs_managed_tags": service.get("enableECSManagedTags", False),
@@ -108,6 +109,13 @@ def described_circuit_breaker(breaker: Fields) -> Fields:
     }
 
 
+def described_alarms(deployment: Fields) -> list[str]:
+    """Returns the alarms that do what is declared: they count, and they roll back if the circuit breaker does."""
+    alarms, breaker = deployment.get("alarms", {}), deployment.get("deploymentCircuitBreaker", {})
+    effective = alarms.get("enable", False) and alarms.get("rollback", False) == breaker.get("rollback", False)
+    return sorted(alarms.get("alarmNames", [])) if effective else []
+
+
 def described_deployment(item: Fields) -> Fields:
     return {
         "id": item["id"],
@@ -134,6 +142,7 @@ def managed(params: Fields, current: Fields) -> Fields:
     fields["security_groups"] = sorted(params["security_groups"])
     fields["load_balancers"] = ordered(params["load_balancers"])
     fields["capacity_provider_strategy"] = ordered_strategy(params["capacity_provider_strategy"])
+    fields["alarms"] = sorted(params["alarms"])
     fields["circuit_breaker"] = desired_circuit_breaker(params["circuit_breaker"], current)
     if current:
         adopt_equivalents(fields, current, params["autoscaled"])
@@ -211,6 +220,11 @@ def deployment_request(fields: Fields) -> Fields:
         "minimumHealthyPercent": fields["minimum_healthy_percent"],
         "maximumPercent": fields["maximum_percent"],
         "deploymentCircuitBreaker": requested,
+        "alarms": {
+            "alarmNames": fields["alarms"],
+            "enable": bool(fields["alarms"]),
+            "rollback": bool(fields["alarms"]) and breaker["rollback"],
+        },
     }
 
 

@@ -8,12 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import deployments, evidence, services
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import (
-    DeploymentFailedError,
-    Followed,
-    Outcome,
-)
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import deployments, services
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import Followed, Outcome
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import KNOWN_AFTER_APPLY, PlanRefusedError
 from ansible_collections.gatehouse.fargate.plugins.modules import ecs_service as subject
 from botocore.stub import ANY, Stubber
@@ -46,6 +42,7 @@ def desired(**fields: Any) -> dict[str, Any]:
         "minimum_healthy_percent": 100,
         "maximum_percent": 200,
         "circuit_breaker": {"enable": True, "rollback": True, "failed_tasks": 3},
+        "alarms": ["slow", "errors"],
         "availability_zone_rebalancing": None,
         "propagate_tags": "SERVICE",
         "enable_ecs_managed_tags": True,
@@ -98,6 +95,7 @@ def api(**fields: Any) -> dict[str, Any]:
             "minimumHealthyPercent": 100,
             "maximumPercent": 200,
             "strategy": "ROLLING",
+            "alarms": {"alarmNames": ["errors", "slow"], "enable": True, "rollback": True},
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,
@@ -149,6 +147,8 @@ DRIFT: list[tuple[str, Any]] = [
     ("maximum_percent", 150),
     ("circuit_breaker", {"enable": False, "rollback": False, "failed_tasks": None}),
     ("circuit_breaker", {"enable": True, "rollback": True, "failed_tasks": None}),
+    ("alarms", []),
+    ("alarms", ["errors", "other"]),
     ("capacity_provider_strategy", SPOT),
     ("propagate_tags", "NONE"),
     ("enable_ecs_managed_tags", False),
@@ -264,6 +264,7 @@ def test_creation_sends_every_declared_field(client: Any) -> None:
         "deploymentConfiguration": {
             "minimumHealthyPercent": 100,
             "maximumPercent": 200,
+            "alarms": {"alarmNames": ["errors", "slow"], "enable": True, "rollback": True},
             "deploymentCircuitBreaker": {
                 "enable": True,
                 "rollback": True,
@@ -380,13 +381,13 @@ GIVEN_UP = {**OURS, "rolloutState": "FAILED", "rolloutStateReason": REASON}
         pytest.param(
             [{**GIVEN_UP, "status": "ACTIVE"}, deployment(id="ecs-svc/3", createdAt=LATER)],
             Outcome.FAILED,
-            f"{REASON} The service now runs {OLD}.",
+            REASON,
             id="rolled back by a new deployment",
         ),
         pytest.param(
             [{**GIVEN_UP, "status": "ACTIVE"}, deployment(createdAt=EARLIER)],
             Outcome.FAILED,
-            f"{REASON} The service now runs {OLD}.",
+            REASON,
             id="rolled back to the old deployment",
         ),
         pytest.param(
@@ -417,81 +418,6 @@ def test_a_service_deleted_meanwhile_has_failed() -> None:
     assert deployments.judge(current(status="DRAINING"), WANTED).outcome is Outcome.FAILED
 
 
-class Clock:
-    """Stands in for time; sleeping only moves it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(deployments, "time", clock)
-    return clock
-
-
-def test_following_ends_with_the_deployment(clock: Clock) -> None:
-    answers = [api(deployments=[BEGUN]), api(deployments=[BEGUN]), api(deployments=[OURS])]
-    deployments.follow(lambda: services.described(answers.pop(0)), WANTED, timeout=60)
-    assert (answers, clock.now) == ([], 2 * deployments.POLL_SECONDS)
-
-
-def test_following_ends_when_the_time_is_up(clock: Clock) -> None:
-    with pytest.raises(DeploymentFailedError, match=r"not complete after 9 s: IN_PROGRESS, 0 of 1"):
-        deployments.follow(lambda: services.described(api(deployments=[BEGUN])), WANTED, timeout=9)
-    assert clock.now == 9
-
-
-TASK = {
-    "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/hello/0a1b",
-    "taskDefinitionArn": NEW,
-    "stoppedAt": datetime(2026, 1, 2, tzinfo=UTC),
-    "stopCode": "EssentialContainerExited",
-    "stoppedReason": "Essential container in task exited",
-    "containers": [{"name": "app", "exitCode": 137, "reason": "OutOfMemoryError"}],
-}
-AGAIN = {**TASK, "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/hello/0a1c"}
-FOREIGN = {**TASK, "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/hello/ffff", "taskDefinitionArn": OLD}
-SICK = {
-    "Target": {"Id": "10.0.0.7", "Port": 3000},
-    "TargetHealth": {"State": "unhealthy", "Reason": "Target.ResponseCodeMismatch", "Description": "codes: [404]"},
-}
-
-
-def test_a_failure_tells_what_was_seen(client: Any) -> None:
-    balancer = boto3.client("elbv2", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
-    with Stubber(client) as ecs, Stubber(balancer) as elbv2:
-        ecs.add_response("list_tasks", {"taskArns": [task["taskArn"] for task in (TASK, AGAIN, FOREIGN)]})
-        ecs.add_response("describe_tasks", {"tasks": [TASK, AGAIN, FOREIGN]})
-        elbv2.add_response("describe_target_health", {"TargetHealthDescriptions": [SICK]}, {"TargetGroupArn": GROUP})
-        seen = evidence.gather(client, lambda: balancer, current(events=["(service hello) gave up"]), WANTED)
-    message = deployments.failure_message(WANTED, REASON, seen)
-    assert message.splitlines() == [
-        f"Deployment ecs-svc/2 of service hello ({NEW}) failed.",
-        REASON,
-        "Tasks 0a1b, 0a1c stopped: Essential container in task exited",
-        "  Container app: exit code 137, OutOfMemoryError",
-        "Target 10.0.0.7:3000 is unhealthy: codes: [404]",
-        "Event: (service hello) gave up",
-    ]
-
-
-def test_the_reason_is_told_although_nothing_else_can_be_read(client: Any) -> None:
-    balancer = boto3.client("elbv2", region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
-    with Stubber(client) as ecs, Stubber(balancer) as elbv2:
-        ecs.add_client_error("list_tasks", "AccessDeniedException")
-        elbv2.add_client_error("describe_target_health", "AccessDenied")
-        seen = evidence.gather(client, lambda: balancer, current(), WANTED)
-    assert seen == {"stopped_tasks": [], "targets": [], "events": []}
-
-
 def test_a_service_without_health_checks_names_no_grace_period() -> None:
     params = desired(load_balancers=[], health_check_grace_period=0)
     request = services.create_request(subject.plan({}, params).changes[0].after)
@@ -507,4 +433,25 @@ def test_requests_of_a_service_on_spot_name_no_launch_type(client: Any) -> None:
             "create_service", {"service": api()}, {**request, "cluster": ANY, "serviceName": ANY, "tags": ANY}
         )
         subject.apply(client, params, subject.plan({}, params))
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    "alarms",
+    [
+        {"alarmNames": ["errors", "slow"], "enable": False, "rollback": True},
+        {"alarmNames": ["errors", "slow"], "enable": True, "rollback": False},
+    ],
+)
+def test_alarms_that_do_not_do_what_is_declared_are_drift(client: Any, alarms: dict[str, Any]) -> None:
+    described = api()
+    described["deploymentConfiguration"]["alarms"] = alarms
+    planned = subject.plan(services.described(described), desired())
+    assert planned.changes[0].after == {"alarms": ["errors", "slow"]}
+    with Stubber(client) as stub:
+        sent = {**api()["deploymentConfiguration"]}
+        del sent["strategy"], sent["deploymentCircuitBreaker"]["resetOnHealthyTask"]
+        request = {"cluster": CLUSTER, "service": "hello", "deploymentConfiguration": sent}
+        stub.add_response("update_service", {"service": api()}, request)
+        subject.apply(client, desired(), planned)
         stub.assert_no_pending_responses()

@@ -45,6 +45,35 @@ def container(**fields: Any) -> dict[str, Any]:
     }
 
 
+def sidecar(**fields: Any) -> dict[str, Any]:
+    return container(name="proxy", port=None, **fields)
+
+
+def needs(name: str, condition: str) -> dict[str, Any]:
+    return {"container_name": name, "condition": condition}
+
+
+def waiting(name: str, condition: str = "HEALTHY") -> dict[str, Any]:
+    return container(depends_on=[needs(name, condition)])
+
+
+def limit(name: str, soft: int, hard: int) -> dict[str, Any]:
+    return {"name": name, "soft_limit": soft, "hard_limit": hard}
+
+
+def tmpfs(path: str, size: int) -> dict[str, Any]:
+    mounts = [{"container_path": path, "size": size, "mount_options": None}]
+    return {"init_process_enabled": True, "capabilities": None, "tmpfs": mounts}
+
+
+def mount(volume: str, path: str) -> dict[str, Any]:
+    return {"source_volume": volume, "container_path": path, "read_only": None}
+
+
+def check(*command: str, **fields: Any) -> dict[str, Any]:
+    return {**dict.fromkeys(("interval", "timeout", "retries", "start_period")), "command": list(command), **fields}
+
+
 def desired(**fields: Any) -> dict[str, Any]:
     return {
         "family": "hello",
@@ -156,7 +185,7 @@ ONE_CHANGE: list[tuple[str, dict[str, Any]]] = [
     ("containers.app.port_mappings.3000/tcp", desired(containers=[container(port=None)])),
     ("containers.app.ulimits.nofile.soft_limit", desired(containers=[container(ulimits=[
         {"name": "nofile", "soft_limit": 1, "hard_limit": 2}])])),
-    ("containers.app.mount_points./data.source_volume", desired(containers=[container(mount_points=[
+    ("containers.app.mount_points./data.source_volume", desired(volumes=["data"], containers=[container(mount_points=[
         {"container_path": "/data", "source_volume": "data", "read_only": None}])])),
     ("containers.app.health_check.command", desired(containers=[container(health_check={
         "command": ["CMD", "/app"], "interval": 30, "timeout": None, "retries": 3, "start_period": None})])),
@@ -238,6 +267,38 @@ def test_surplus_revisions_go(keep: int, params: dict[str, Any], deregistered: l
         (desired(containers=[container(stop_timeout=121)]), "stop_timeout of container app is 121"),
         (desired(containers=[container(secrets={"PORT": SECRET})]), "PORT appears more than once"),
         (desired(keep_revisions=0), "keep at least 1"),
+        (desired(containers=[container(), sidecar(start_timeout=121)]), "start_timeout of container proxy is 121"),
+        (desired(containers=[container(), sidecar(cpu=513)]), "reserve 513 CPU units, but cpu of the task is 512"),
+        (
+            desired(containers=[container(memory=700), sidecar(memory_reservation=400)]),
+            "reserve 1100 MiB, but memory of the task is 1024",
+        ),
+        (desired(containers=[container(memory=2048, memory_reservation=1)]), "memory of container app is 2048, but"),
+        (desired(containers=[container(memory=256, memory_reservation=256)]), "take less than memory, 256"),
+        (desired(containers=[waiting("other")]), "depends_on of container app names other: the task has app"),
+        (desired(containers=[waiting("proxy"), sidecar()]), "give proxy a health_check"),
+        (desired(containers=[waiting("proxy", "COMPLETE"), sidecar()]), "set essential=false on proxy"),
+        (
+            desired(containers=[waiting("proxy", "START"), sidecar(depends_on=[needs("app", "START")])]),
+            "depends_on goes in a circle: app -> proxy -> app",
+        ),
+        (desired(containers=[container(ulimits=[limit("nproc", 1, 2)])]), "ulimits of container app names nproc"),
+        (desired(containers=[container(ulimits=[limit("nofile", 3, 2)])]), "must not exceed the hard_limit 2"),
+        (desired(containers=[container(linux_parameters=tmpfs("/tmp", 0))]), "/tmp with 0 MiB"),
+        (desired(containers=[container(linux_parameters=tmpfs("tmp", 1))]), "give a path that starts with /"),
+        (
+            desired(
+                volumes=["data"],
+                containers=[container(linux_parameters=tmpfs("/data", 1), mount_points=[mount("data", "/data")])],
+            ),
+            "tmpfs and mount_points of container app: /data appears more than once",
+        ),
+        (desired(containers=[container(mount_points=[mount("data", "/data")])]), "add it to volumes, which has none"),
+        (desired(containers=[container(health_check=check("/app"))]), "begin it with CMD or CMD-SHELL"),
+        (
+            desired(containers=[container(health_check=check("CMD", "x", interval=4))]),
+            "health_check.interval of .*4",
+        ),
     ],
 )
 def test_what_fargate_cannot_run_is_refused(params: dict[str, Any], message: str) -> None:
@@ -279,6 +340,19 @@ def test_revisions_of_families_with_the_same_prefix_are_not_ours(client: Any) ->
     with Stubber(client) as stub:
         stub.add_response("list_task_definitions", {"taskDefinitionArns": arns})
         assert subject.list_active_revisions(client, "hello") == [2, 10]
+
+
+@pytest.mark.parametrize(("keep", "asked"), [(4, False), (3, True), (None, False)])
+def test_revisions_are_listed_only_when_there_can_be_too_many(keep: int | None, asked: bool) -> None:
+    client = boto3.client("ecs", "eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
+    with Stubber(client) as stub:
+        stub.add_response("describe_task_definition", {"taskDefinition": as_aws_describes_it(), "tags": []})
+        if asked:
+            arn = "arn:aws:ecs:eu-west-1:111122223333:task-definition/hello:7"
+            stub.add_response("list_task_definitions", {"taskDefinitionArns": [arn]})
+        found = subject.describe(client, desired(keep_revisions=keep))
+        stub.assert_no_pending_responses()
+    assert ("active_revisions" in found) is asked
 
 
 def test_a_missing_family_is_told_from_other_client_errors(client: Any) -> None:
