@@ -1,0 +1,88 @@
+# Copyright: Contributors to the Gatehouse project
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+"""What the warm interpreter has in memory before the first module asks for it.
+
+Only code and AWS's published API descriptions: no session, client, credential or anything else that depends on the
+environment of a task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+OURS = "ansible_collections.gatehouse.fargate.plugins.module_utils"
+UTILITIES = (
+    "ansible.module_utils.basic",
+    "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
+    "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
+    "boto3",
+    "ansible_collections.amazon.aws.plugins.module_utils.modules",
+    "ansible_collections.amazon.aws.plugins.module_utils.policy",
+    "ansible_collections.amazon.aws.plugins.module_utils.tagging",
+    "ansible_collections.amazon.aws.plugins.module_utils.transformation",
+    "ansible_collections.amazon.aws.plugins.module_utils.waiters",
+)
+
+
+def load(ansible: str, services: Sequence[str]) -> None:
+    """Raises RuntimeError when modules would run with another Ansible than the controller's."""
+    found = os.path.dirname(str(import_module("ansible").__file__))
+    if found != ansible:
+        raise RuntimeError(f"the interpreter finds Ansible in {found}, and ansible-playbook runs from {ansible}")
+    for name in UTILITIES:
+        # What is not installed is not needed, or is missed by the module that needs it.
+        with contextlib.suppress(ImportError):
+            import_module(name)
+    with contextlib.suppress(ImportError):
+        keep_descriptions(services)
+
+
+def keep_descriptions(services: Sequence[str]) -> None:
+    """Lets all sessions of a process share what botocore read, and reads it for these services."""
+    share_loader()
+    import botocore.exceptions
+    import botocore.session
+
+    loader = botocore.session.create_loader()
+    for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
+        with contextlib.suppress(botocore.exceptions.DataNotFoundError):
+            loader.load_data(name)
+    for service in services:
+        with contextlib.suppress(botocore.exceptions.DataNotFoundError, botocore.exceptions.UnknownServiceError):
+            empty_prose(loader.load_service_model(service, "service-2"))
+            loader.load_service_model(service, "endpoint-rule-set-1")
+    # Gives back what the texts took.
+    ctypes.CDLL(None).malloc_trim(0)
+
+
+def empty_prose(description: Any) -> None:
+    """Empties the documentation, a fifth of what the descriptions of the services occupy."""
+    left = [description]
+    while left:
+        item = left.pop()
+        if isinstance(item, dict):
+            if isinstance(item.get("documentation"), str):
+                item["documentation"] = ""
+            left.extend(item.values())
+        elif isinstance(item, list):
+            left.extend(item)
+
+
+def share_loader() -> None:
+    import botocore.loaders
+    import botocore.session
+
+    create, shared = botocore.loaders.create_loader, {}
+
+    def create_loader(search_path_string: str | None = None) -> Any:
+        if search_path_string not in shared:
+            shared[search_path_string] = create(search_path_string)
+        return shared[search_path_string]
+
+    botocore.loaders.create_loader = botocore.session.create_loader = create_loader
