@@ -53,8 +53,26 @@ options:
         description: AWS profile to read the source with.
         type: str
         default: ""
+      access_key:
+        description: Access key to read the source with.
+        type: str
+        default: ""
+      secret_key:
+        description: Secret of O(source.access_key).
+        type: str
+        default: ""
+      session_token:
+        description: Session token of O(source.access_key), if its credentials are temporary.
+        type: str
+        default: ""
+      inherit:
+        description:
+          - Whether to read the source with the module's own credentials if neither O(source.profile) nor
+            O(source.access_key) is set. Otherwise it is read with the credentials that the AWS CLI would use.
+        type: bool
+        default: true
       digest:
-        description: Digest of the image.
+        description: Digest of the image. In check mode also V((known after apply)), for one that is yet to be built.
         type: str
         default: ""
       tag:
@@ -156,6 +174,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.connectio
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.registry import copy
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
+    KNOWN_AFTER_APPLY,
     Action,
     Change,
     Fields,
@@ -172,11 +191,20 @@ SOURCE_SPEC: dict[str, Any] = {
     "region": {"type": "str", "default": ""},
     "role_arn": {"type": "str", "default": ""},
     "profile": {"type": "str", "default": ""},
+    "access_key": {"type": "str", "default": "", "no_log": False},
+    "secret_key": {"type": "str", "default": "", "no_log": True},
+    "session_token": {"type": "str", "default": "", "no_log": True},
+    "inherit": {"type": "bool", "default": True},
     "digest": {"type": "str", "default": ""},
     "tag": {"type": "str", "default": ""},
     "service": {"type": "str", "default": ""},
     "cluster": {"type": "str", "default": "default"},
     "registry": {"type": "str", "default": ""},
+}
+KEY_SETTINGS = {
+    "access_key": "aws_access_key_id",
+    "secret_key": "aws_secret_access_key",
+    "session_token": "aws_session_token",
 }
 ARGUMENT_SPEC: dict[str, Any] = {
     "repository": {"type": "str", "required": True},
@@ -188,6 +216,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 def find_source(ecr: Any, ecs: Any, source: Fields) -> Fields:
     """Returns the image to copy with the address of its repository."""
+    if source["digest"] == KNOWN_AFTER_APPLY:
+        return {"digest": KNOWN_AFTER_APPLY, "tags": [], "uri": KNOWN_AFTER_APPLY}
     name = source["repository"]
     uri = api.repository_uri(ecr, name)
     if not uri:
@@ -224,7 +254,7 @@ def deployed_images(ecs: Any, cluster: str, service: str) -> list[str]:
 def describe(ecr: Any, params: Fields, source: Fields) -> Fields:
     """Returns what the target has of the source's image."""
     name = params["repository"]
-    if not is_known(name):
+    if not is_known(name) or not is_known(source["digest"]):
         return {}
     found = api.describe_image(ecr, name, imageDigest=source["digest"])
     tag = copy_tag(params["tag"], source)
@@ -233,6 +263,8 @@ def describe(ecr: Any, params: Fields, source: Fields) -> Fields:
 
 
 def copy_tag(wanted: str, source: Fields) -> str:
+    if not is_known(source["digest"]):
+        return wanted or KNOWN_AFTER_APPLY
     from_source = (tag for tag in source["tags"] if tag.startswith(SOURCE_TAG_PREFIX))
     return wanted or next(from_source, f"copy-{source['digest'].partition(':')[2][:TAG_DIGITS]}")
 
@@ -318,9 +350,11 @@ def require_equal(copied: str, wanted: Fields) -> None:
 def source_settings(module: AnsibleAWSModule, source: Fields) -> Fields:
     """Returns the connection settings of the source that differ from the module's own."""
     settings = {"region": source["region"]} if source["region"] else {}
+    given = {name: source[option] or None for option, name in KEY_SETTINGS.items()}
     if source["profile"]:
-        keys = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-        settings.update(profile_name=source["profile"], **dict.fromkeys(keys))
+        settings.update(profile_name=source["profile"], **dict.fromkeys(given))
+    elif source["access_key"] or not source["inherit"]:
+        settings.update(profile_name=None, **given)
     if source["role_arn"]:
         taken = assume_role(aws_client(module, "sts", **settings), source["role_arn"])
         settings.update(

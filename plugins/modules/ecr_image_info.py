@@ -29,7 +29,8 @@ options:
   source_hash:
     description:
       - Hash of the source that an image named by tag must have been built from, as its label C(gatehouse.source) says.
-      - An image with another label is an error.
+      - An image with another label is an error. One that M(gatehouse.fargate.ecr_live_images) has tagged, and that has
+        no third tag, is not asked again.
     type: str
     default: ""
   registry:
@@ -108,6 +109,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.api import describe_image, reach, require_source
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import live_tag
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import is_known
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -125,10 +127,15 @@ def look_up(client: Any, params: dict[str, Any]) -> dict[str, Any]:
     if not all(is_known(value) for value in (params["repository"], *image_id.values())):
         return NO_IMAGE
     found = describe_image(client, params["repository"], **image_id)
-    if found and params["tag"] and params["source_hash"]:
+    if found and params["tag"] and params["source_hash"] and not was_looked_into(found, params["tag"]):
         registry = reach(client, params["repository"], params)
         require_source(registry, params["tag"], found["digest"], params["source_hash"])
     return found or NO_IMAGE
+
+
+def was_looked_into(image: dict[str, Any], tag: str) -> bool:
+    """Tells of an image with this tag alone that it was deployed; before that, its label was read."""
+    return set(image["tags"]) == {tag, live_tag(image["digest"])}
 
 
 def main() -> None:

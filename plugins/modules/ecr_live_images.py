@@ -17,6 +17,7 @@ description:
     M(gatehouse.fargate.ecr_repository) keeps every image with such a tag.
   - An image counts as deployed when it is in O(digests), or when a task definition names it by its digest and a
     deployment of a service or a task in one of O(clusters) stands on that task definition.
+  - When all of O(digests) have the tag already, Amazon ECS is not asked.
   - The tag is made from the digest, so it never moves and suits a repository with immutable tags.
   - Tags of images that are no longer deployed are removed along with the next change. Until then they only keep an
     image longer than necessary.
@@ -66,7 +67,7 @@ live_images:
       type: list
       elements: str
     in_use:
-      description: The digests of this repository that the clusters use.
+      description: The digests of this repository that the clusters use; empty when Amazon ECS was not asked.
       type: list
       elements: str
 changes:
@@ -122,6 +123,9 @@ def describe(ecr: Any, ecs: Any, params: Fields) -> Fields:
         return {"repository": name, "tagged": [], "in_use": []}
     images = api.list_images(ecr, name)
     tagged = [image["digest"] for image in images if live_tag(image["digest"]) in image["tags"]]
+    # Nothing is about to be deployed that was not deployed before, when everything in use was tagged.
+    if params["digests"] and {*params["digests"]} <= {*tagged}:
+        return {"repository": name, "tagged": sorted(tagged), "in_use": []}
     used = in_use(api.images_in_use(ecs, params["clusters"]), api.repository_uri(ecr, name))
     held = {image["digest"] for image in images}
     return {"repository": name, "tagged": sorted(tagged), "in_use": sorted(used & held)}

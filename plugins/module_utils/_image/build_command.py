@@ -8,6 +8,7 @@ This module util is private to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -23,6 +24,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors im
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.platforms import PLATFORMS
 
 SHOWN_LINES = 25
+TARGET_FOLDER = "CARGO_TARGET_DIR"
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,29 @@ def build_of(
     """Fills in what Cargo does by default."""
     rust_target = PLATFORMS[platform].rust_target
     words = shlex.split(command or f"cargo build --release --locked --target {rust_target}")
-    program = Path(artifact) if artifact else _cargo_artifact(folder, rust_target)
-    return Build(folder, tuple(words), program, arguments or {})
+    given = arguments or {}
+    if artifact:
+        return Build(folder, tuple(words), Path(artifact), given)
+    program = Path(rust_target) / "release" / _cargo_program(folder)
+    target = given.get(TARGET_FOLDER) or os.environ.get(TARGET_FOLDER)
+    if not target:
+        return Build(folder, tuple(words), "target" / program, given)
+    own = _own_target_folder(folder, target)
+    return Build(folder, tuple(words), own / program, {**given, TARGET_FOLDER: str(own)})
 
 
-def _cargo_artifact(folder: Path, rust_target: str) -> Path:
+def _own_target_folder(folder: Path, target: str) -> Path:
+    """Returns a target folder that no other app builds into.
+
+    Cargo tells packages in a target folder apart by name, version and dependencies, not by where their source is, so
+    that it would take the program of another app of the same name for this one's.
+    """
+    if (folder / target).resolve().is_relative_to(folder.resolve()):
+        return Path(target)
+    return Path(target) / f"gatehouse-{hashlib.sha256(bytes(folder.resolve())).hexdigest()[:16]}"
+
+
+def _cargo_program(folder: Path) -> str:
     manifest = _cargo_manifest(folder)
     programs = [program["name"] for program in manifest.get("bin", []) if "name" in program]
     name = programs[0] if programs else manifest.get("package", {}).get("name")
@@ -57,7 +77,7 @@ def _cargo_artifact(folder: Path, rust_target: str) -> Path:
         raise ImageError(
             f"Cargo.toml in {folder} does not name exactly one program: set artifact to the path of the one to deploy."
         )
-    return Path(os.environ.get("CARGO_TARGET_DIR", "target")) / rust_target / "release" / name
+    return str(name)
 
 
 def _cargo_manifest(folder: Path) -> dict[str, Any]:

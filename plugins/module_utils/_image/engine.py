@@ -38,6 +38,8 @@ except ImportError:
 
 PROBE_SECONDS = 20
 BUILD_SECONDS = 3600
+# The engine's own builder wraps each piece that a step wrote to standard error in these.
+COLOUR = re.compile(r"\x1b\[\d*m")
 FROM = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", re.IGNORECASE | re.MULTILINE)
 COPY_FROM = re.compile(r"^\s*COPY\s+(?:--\S+\s+)*?--from=(\S+)", re.IGNORECASE | re.MULTILINE)
 ARG = re.compile(r"^\s*ARG\s+(\w+)=[\"']?([^\s\"']*)", re.IGNORECASE | re.MULTILINE)
@@ -162,11 +164,18 @@ def _follow(output: IO[str], log: Path, failure: str, events: Iterable[dict[str,
     """Writes what the engine says into the log as it comes; returns the last digest it names."""
     digest = ""
     for event in events:
-        # Progress bars would drown the log.
-        text = event.get("stream") or event.get("error") or ("" if event.get("progress") else event.get("status", ""))
-        output.write(text if not text or text.endswith("\n") else f"{text}\n")
+        output.write(_said(event))
         output.flush()
         if "error" in event:
             raise build_failed(failure, log)
         digest = event.get("aux", {}).get("Digest") or digest
     return digest
+
+
+def _said(event: Mapping[str, Any]) -> str:
+    """What the event adds to the log; progress bars would drown it."""
+    if "stream" in event:
+        # A piece ends where the engine's buffer did, often within a line.
+        return COLOUR.sub("", event["stream"])
+    text = event.get("error") or ("" if event.get("progress") else event.get("status", ""))
+    return text if not text or text.endswith("\n") else f"{text}\n"

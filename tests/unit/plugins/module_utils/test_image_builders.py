@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shutil
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,7 +103,7 @@ def test_what_cargo_does_by_default(
 def test_cargo_may_build_elsewhere_and_for_arm(request_: builders.Request, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARGO_TARGET_DIR", "/elsewhere")
     build = dataclasses.replace(request_, platform="linux/arm64").with_command()
-    assert str(build.program) == "/elsewhere/aarch64-unknown-linux-gnu/release/hello"
+    assert re.fullmatch(r"/elsewhere/gatehouse-\w{16}/aarch64-unknown-linux-gnu/release/hello", str(build.program))
 
 
 @pytest.mark.parametrize(
@@ -216,3 +219,58 @@ def test_a_missing_program_beats_a_missing_artifact(tmp_path: Path) -> None:
     assert build_command.missing_program(build)
     (tmp_path / "build.sh").touch()
     assert not build_command.missing_program(build)
+
+
+def crate(folder: Path, text: str) -> Path:
+    """One of two apps that were started from the same template: same name, same version, other source."""
+    (folder / "src").mkdir(parents=True)
+    manifest = '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2024"\n'
+    (folder / "Cargo.toml").write_text(manifest, encoding="utf-8")
+    (folder / "Cargo.lock").write_text(
+        'version = 4\n\n[[package]]\nname = "app"\nversion = "0.1.0"\n', encoding="utf-8"
+    )
+    main = folder / "src" / "main.rs"
+    main.write_text(f'fn main() {{ println!("{text}"); }}\n', encoding="utf-8")
+    os.utime(main, (1, 1))
+    return folder
+
+
+@pytest.mark.skipif(not shutil.which("cargo"), reason="Cargo is not installed")
+def test_two_apps_of_one_name_share_a_target_folder_and_no_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARGO_TARGET_DIR", str(tmp_path / "shared"))
+    platform = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}[os.uname().machine]
+    builds = {
+        text: build_command.build_of(crate(tmp_path / text, text), "", "", platform) for text in ("first", "second")
+    }
+    for build in builds.values():
+        build_command.run_build(build, tmp_path / "log")
+    said = {
+        text: subprocess.run([build.program], capture_output=True, text=True, check=True)
+        for text, build in builds.items()
+    }
+    assert {text: run.stdout.strip() for text, run in said.items()} == {"first": "first", "second": "second"}
+
+
+def test_a_target_folder_of_the_app_itself_is_taken_as_it_is(
+    request_: builders.Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARGO_TARGET_DIR", "/elsewhere")
+    build = dataclasses.replace(request_, build_args={"CARGO_TARGET_DIR": "target/own"}).with_command()
+    assert build.program == request_.folder / "target" / "own" / GNU / "release" / "hello"
+    assert build.arguments["CARGO_TARGET_DIR"] == "target/own"
+    named = dataclasses.replace(request_, artifact="out/hello", build_command="make").with_command()
+    assert named.arguments == {}
+
+
+def test_the_engines_pieces_join_to_the_lines_that_the_build_wrote() -> None:
+    events: list[dict[str, str]] = [
+        {"stream": "Step 1/1 : RUN cargo build"},
+        {"stream": "\n"},
+        {"stream": "\x1b[91m   Compil\x1b[0m"},
+        {"stream": "\x1b[91ming app\n\x1b[0m"},
+        {"status": "Pushing", "progress": "[=>  ]"},
+        {"status": "Pushed"},
+    ]
+    assert "".join(map(engine._said, events)) == "Step 1/1 : RUN cargo build\n   Compiling app\nPushed\n"

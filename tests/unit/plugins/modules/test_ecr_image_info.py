@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
+from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import live_tag
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import KNOWN_AFTER_APPLY
 from ansible_collections.gatehouse.fargate.plugins.modules import ecr_image_info as subject
 from botocore.stub import Stubber
@@ -56,3 +57,10 @@ def test_anything_else_is_an_error(ecr: Stubber) -> None:
 def test_an_unknown_name_is_not_asked_for(ecr: Stubber, unknown: str) -> None:
     params = {"repository": "hello", "tag": "src-1", "digest": None, unknown: KNOWN_AFTER_APPLY}
     assert subject.look_up(ecr.client, params)["digest"] == ""
+
+
+def test_an_image_that_was_deployed_before_is_not_looked_into(ecr: Stubber) -> None:
+    deployed = {**DETAILS, "imageTags": ["src-1", live_tag(DIGEST)]}
+    ecr.add_response("describe_images", {"imageDetails": [deployed]})
+    params = {"repository": "hello", "tag": "src-1", "digest": None, "source_hash": "1" * 64}
+    assert subject.look_up(ecr.client, params)["digest"] == DIGEST

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
+import boto3
 import pytest
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import live_tag
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import KNOWN_AFTER_APPLY
 from ansible_collections.gatehouse.fargate.plugins.modules import ecr_live_images as subject
+from botocore.stub import Stubber
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/hello"
@@ -77,3 +80,17 @@ def test_nobody_is_asked_about_a_repository_that_is_not_there_yet() -> None:
     nobody: Any = None
     found = subject.describe(nobody, nobody, {"repository": KNOWN_AFTER_APPLY, "clusters": ["hello"]})
     assert found == {"repository": KNOWN_AFTER_APPLY, "tagged": [], "in_use": []}
+
+
+def test_nobody_is_asked_what_runs_when_all_is_tagged() -> None:
+    image = {
+        "imageDigest": A,
+        "imageTags": [live_tag(A)],
+        "imagePushedAt": datetime(2026, 11, 22),
+        "imageSizeInBytes": 9,
+    }
+    nobody: Any = None
+    with Stubber(boto3.client("ecr", "eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")) as stub:
+        stub.add_response("describe_images", {"imageDetails": [image]})
+        found = subject.describe(stub.client, nobody, {"repository": "hello", "digests": [A], "clusters": ["hello"]})
+    assert found == {"repository": "hello", "tagged": [A], "in_use": []}
