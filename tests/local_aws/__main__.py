@@ -6,9 +6,25 @@ from __future__ import annotations
 
 from ministack import app
 
-from local_aws import acm, calllog, cognito, control, ec2, ecs, elb, hooks, iam, registry, route53, s3, state
+from local_aws import (
+    acm,
+    autoscaling,
+    calllog,
+    cognito,
+    control,
+    ec2,
+    ecs,
+    elb,
+    hooks,
+    iam,
+    registry,
+    route53,
+    s3,
+    simulation,
+    state,
+)
 
-LAYERS = (ec2, route53, iam, s3, acm, elb, cognito, registry, ecs, calllog, state, control)
+LAYERS = (ec2, route53, iam, simulation, s3, acm, elb, cognito, registry, ecs, autoscaling, calllog, state, control)
 
 
 def main() -> None:

@@ -117,7 +117,7 @@ def _refresh(certificate: Record) -> Record:
 
 
 def _has_settled(certificate: Record) -> bool:
-    return provisioning.is_over(certificate.setdefault("_validated", time.time()))
+    return provisioning.is_over("acm.validation", certificate.setdefault("_validated", time.time()))
 
 
 def _is_published(record: dict[str, str]) -> bool:
@@ -134,9 +134,18 @@ def _shape(original: Function) -> Function:
         if certificate["Status"] == "PENDING_VALIDATION":
             for key in ISSUED_ONLY:
                 view.pop(key)
+            view["DomainValidationOptions"] = _known_options(certificate)
         return view
 
     return shape
+
+
+def _known_options(certificate: Record) -> list[Record]:
+    """The record that proves a name is told a few seconds after the request."""
+    options: list[Record] = certificate["DomainValidationOptions"]
+    if provisioning.is_over("acm.record", certificate["_requested"]):
+        return options
+    return [{key: value for key, value in option.items() if key != "ResourceRecord"} for option in options]
 
 
 def _list(original: Function) -> Function:

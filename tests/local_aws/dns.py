@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 
 from ministack.services import route53
 
+from . import provisioning
+
 Record = dict[str, Any]
 
+PUBLISHED = "_published"
 NAME_SERVER_DOMAINS = ("com", "net", "org", "co.uk")
 
 
@@ -81,10 +84,14 @@ def _candidates(name: str) -> Iterable[str]:
 def _public_zones() -> list[Zone]:
     records = route53._records.to_dict()
     return [
-        Zone(zone["id"], normal(zone["name"]), records.get(key, []))
+        Zone(zone["id"], normal(zone["name"]), [one for one in records.get(key, []) if _is_published(one)])
         for key, zone in route53._zones.to_dict().items()
         if not zone.get("private")
     ]
+
+
+def _is_published(record: Record) -> bool:
+    return provisioning.is_over("route53.change", record.get(PUBLISHED, 0.0))
 
 
 def _within(name: str, zone: str) -> bool:

@@ -1,6 +1,6 @@
 # Copyright: Contributors to the Gatehouse project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""IAM: attached policies exist, trust policies parse, and service-linked roles carry the names that AWS gives them."""
+"""IAM: attached policies exist, trust policies parse, service-linked roles bear AWS's names, calls count as TLS."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import Any
 from xml.sax.saxutils import escape
 
+from ministack import app
 from ministack.services import iam as backend
 
-from .hooks import Handler, Params, Response, guard, patch_action
+from .hooks import Function, Handler, Params, Response, guard, patch, patch_action
 
 SERVICE_ROLES = {
     "cognito-idp.amazonaws.com": "AmazonCognitoIdp",
@@ -39,6 +40,16 @@ def install() -> None:
     for action in TAGGING:
         guard(actions, action, _check_tags)
     patch_action(actions, "CreateServiceLinkedRole", _naming_service_roles)
+    patch(app, "pin_request_origin", _as_if_by_tls)
+
+
+def _as_if_by_tls(original: Function) -> Function:
+    """Clients reach AWS by TLS and this by plain HTTP on loopback, which ``aws:SecureTransport`` must not tell."""
+
+    def pin(source_ip: str, secure_transport: bool) -> None:  # noqa: ARG001 - ministack's signature
+        original(source_ip, True)
+
+    return pin
 
 
 def _text(params: Params, name: str) -> str:

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 from ministack.services import route53 as backend
 
-from .dns import find_alias_target, find_records, name_servers
+from . import provisioning
+from .dns import PUBLISHED, find_alias_target, find_records, name_servers
 from .hooks import Function, Response, patch
 from .record_rules import problems
 
@@ -33,6 +35,9 @@ def install() -> None:
     patch(backend, "_parse_record_set", _lowering_alias)
     patch(backend, "_build_record_set_el", _escaping_wildcard)
     patch(backend, "_change_resource_record_sets", _checking_records)
+    patch(backend, "_rs_values", _without_time)
+    patch(backend, "_new_change", _noting_time)
+    patch(backend, "_get_change", _spreading)
 
 
 def _answering_more(original: Request) -> Request:
@@ -166,8 +171,46 @@ def _checking_records(original: Function) -> Function:
         after = backend._records[zone_id]
         found = problems(backend._zones[zone_id]["name"], zone_id, before, after)
         if not found:
+            _publish(before, after)
             return response
         backend._records[zone_id] = before
         return backend._error_response("InvalidChangeBatch", f"[{', '.join(found)}]")
 
     return change
+
+
+def _publish(before: list[Record], after: list[Record]) -> None:
+    """Note since when the name servers learn of a record set; a changed one stays known."""
+    known = {backend._rs_key(record): record.get(PUBLISHED) for record in before}
+    now = time.time()
+    for record in after:
+        published = known.get(backend._rs_key(record), now)
+        if published:
+            record[PUBLISHED] = published
+
+
+def _without_time(original: Function) -> Function:
+    """Who deletes a record names its values, and knows nothing of when it was published."""
+    return lambda record: original({key: value for key, value in record.items() if key != PUBLISHED})
+
+
+def _noting_time(original: Function) -> Function:
+    def new_change(comment: str = "") -> Record:
+        change: Record = original(comment)
+        change["_submitted"] = time.time()
+        return change
+
+    return new_change
+
+
+def _spreading(original: Function) -> Function:
+    """ministack's changes are in sync at the second look; with AWS's times they take theirs."""
+
+    def get_change(change_id: str) -> Response:
+        change = backend._changes.get(change_id)
+        if change and not provisioning.is_over("route53.change", change["_submitted"]):
+            change["status"] = "PENDING"
+        response: Response = original(change_id)
+        return response
+
+    return get_change

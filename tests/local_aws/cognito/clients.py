@@ -66,7 +66,7 @@ def _refuse(params: Params) -> Response | None:
         return invalid(
             "AllowedOAuthFlows and AllowedOAuthScopes are required if user pool client is allowed to use OAuth"
         )
-    if params.get("AllowedOAuthFlows") and not params.get("CallbackURLs"):
+    if {"code", "implicit"} & set(params.get("AllowedOAuthFlows") or []) and not params.get("CallbackURLs"):
         return error("InvalidOAuthFlowException", "code and implicit flows require callback URLs")
     return _refuse_addresses(params) or _refuse_providers(params)
 

@@ -28,6 +28,7 @@ def install() -> None:
     patch(cognito, "_create_user_pool_domain", _note_time)
     patch(cognito, "_update_user_pool_domain", _note_time)
     patch(cognito, "_describe_user_pool_domain", _describe)
+    patch(cognito, "_delete_user_pool_domain", _leaving_slowly)
     check("_create_user_pool_domain", _refuse_create)
     check("_update_user_pool_domain", _refuse_certificate)
     check("_delete_user_pool_domain", _refuse_delete)
@@ -35,7 +36,7 @@ def install() -> None:
 
 def is_active(pool: Record, domain: str) -> bool:
     """Whether the domain serves its pages by now."""
-    return provisioning.is_over(pool.get("_domain_changed", {}).get(domain, 0.0))
+    return provisioning.is_over("cognito.custom_domain", pool.get("_domain_changed", {}).get(domain, 0.0))
 
 
 def _note_time(original: Function) -> Function:
@@ -56,9 +57,31 @@ def _describe(original: Function) -> Function:
             description |= PLACE
             pool = find_pool(description)
             description["Status"] = "ACTIVE" if is_active(pool, description["Domain"]) else "CREATING"
+        else:
+            body["DomainDescription"] = _find_leaving(params["Domain"])
         return answer(body)
 
     return describe
+
+
+def _leaving_slowly(original: Function) -> Function:
+    def delete(params: Params) -> Response:
+        pool = find_pool(params)
+        response: Response = original(params)
+        if response[0] == 200:
+            pool.setdefault("_domain_deleted", {})[params["Domain"]] = time.time()
+        return response
+
+    return delete
+
+
+def _find_leaving(domain: str) -> Record:
+    """The description of a domain that is deleted but not yet gone; empty for any other."""
+    for pool in cognito._user_pools.all_values():
+        deleted = pool.get("_domain_deleted", {}).get(domain)
+        if deleted and not provisioning.is_over("cognito.domain_deletion", deleted):
+            return {"Domain": domain, "UserPoolId": pool["Id"], "Status": "DELETING"}
+    return {}
 
 
 def _refuse_create(params: Params) -> Response | None:

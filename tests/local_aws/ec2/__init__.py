@@ -5,13 +5,25 @@
 from __future__ import annotations
 
 from ..hooks import Params, Response, guard
-from . import endpoints, filters, nat, prefix_lists, ranges, routes, security_groups, tags, vpcs, zones
+from . import endpoints, filters, nat, network_acls, prefix_lists, ranges, routes, security_groups, tags, vpcs, zones
 from .api import backend, error, flag
 
 
 def install() -> None:
     """Patch ministack's EC2; filters go last so that they see what the others add to an answer."""
-    for part in (zones, vpcs, ranges, routes, nat, security_groups, prefix_lists, endpoints, tags, filters):
+    for part in (
+        zones,
+        vpcs,
+        network_acls,
+        ranges,
+        routes,
+        nat,
+        security_groups,
+        prefix_lists,
+        endpoints,
+        tags,
+        filters,
+    ):
         part.install()
     for action in list(backend._ACTION_MAP):
         guard(backend._ACTION_MAP, action, _before_each)

@@ -16,6 +16,7 @@ from .interfaces import drop_interface, put_interface
 Endpoint = dict[str, Any]
 
 FULL_ACCESS = '{"Version":"2008-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}'
+SLOW_STATES = {"pending": "ec2.vpc_endpoint", "deleting": "ec2.vpc_endpoint_deletion"}
 GROUP_MISSING = ("InvalidGroup.NotFound", "security group")
 TABLE_MISSING = ("InvalidRouteTableId.NotFound", "routeTable")
 INTERFACE_SERVICES = (
@@ -268,7 +269,8 @@ def _delete(params: Params) -> Response:
 def settle() -> None:
     """Move the endpoints on whose time has come."""
     for endpoint in backend._vpc_endpoints.values():
-        if endpoint["State"] == "available" or not provisioning.is_over(endpoint["Since"]):
+        slow = SLOW_STATES.get(endpoint["State"])
+        if not slow or not provisioning.is_over(slow, endpoint["Since"]):
             continue
         if endpoint["State"] == "deleting":
             _remove(endpoint)

@@ -28,6 +28,7 @@ from .api import (
 from .interfaces import drop_interface, private_ip, put_interface
 from .vpcs import has_internet_gateway
 
+SLOW_STATES = {"pending": "ec2.nat_gateway", "deleting": "ec2.nat_gateway_deletion"}
 ADDRESS_STATES = {"pending": "associating", "available": "succeeded"}
 
 
@@ -142,7 +143,7 @@ def _tie(nat: dict[str, Any]) -> None:
 def settle() -> None:
     """Move the gateways on whose time has come."""
     for nat in backend._nat_gateways.values():
-        if nat["State"] in ("pending", "deleting") and provisioning.is_over(nat["Since"]):
+        if nat["State"] in SLOW_STATES and provisioning.is_over(SLOW_STATES[nat["State"]], nat["Since"]):
             nat["State"] = nat["Next"]
             if nat["State"] == "deleted":
                 _untie(nat)

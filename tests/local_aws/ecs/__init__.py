@@ -4,10 +4,34 @@
 
 from __future__ import annotations
 
-from local_aws.ecs import clusters, containers, deployments, images, services, supervisor, task_definitions
+from local_aws.ecs import (
+    clusters,
+    containers,
+    dependencies,
+    deployments,
+    images,
+    services,
+    supervisor,
+    task_definitions,
+    task_ends,
+    tasks,
+)
+
+PARTS = (
+    clusters,
+    task_definitions,
+    tasks,
+    services,
+    deployments,
+    images,
+    containers,
+    dependencies,
+    task_ends,
+    supervisor,
+)
 
 
 def install() -> None:
     """Put the whole service into ministack."""
-    for module in (clusters, task_definitions, services, deployments, images, containers, supervisor):
+    for module in PARTS:
         module.install()

@@ -7,12 +7,17 @@ from __future__ import annotations
 import time
 import uuid
 
+from ministack.core.concurrency import resource_lock
 from ministack.services import ecs
 
-from local_aws.ecs.api import Record, answer, find_service
-from local_aws.hooks import Function, Handler, Params, Response, patch, patch_action
+from local_aws.ecs.api import Record, answer, error, find_service
+from local_aws.hooks import Check, Function, Handler, Params, Response, guard, patch, patch_action
 
 HISTORY = "_deployments"
+# What ListServiceDeployments returns at once when nothing else is asked for.
+PAGE = 20
+# The most that the Describe calls take.
+MOST_ARNS = 20
 
 
 def install() -> None:
@@ -21,6 +26,9 @@ def install() -> None:
     patch_action(ecs._ACTION_MAP, "DescribeServiceDeployments", _describe)
     patch_action(ecs._ACTION_MAP, "ListServiceDeployments", _list)
     patch_action(ecs._ACTION_MAP, "DescribeServiceRevisions", _describe_revisions)
+    guard(ecs._ACTION_MAP, "DescribeServiceDeployments", _refuse_many("serviceDeploymentArns"))
+    guard(ecs._ACTION_MAP, "DescribeServiceRevisions", _refuse_many("serviceRevisionArns"))
+    patch_action(ecs._ACTION_MAP, "StopServiceDeployment", _stop, new=True)
 
 
 def note_deployment(service: Record) -> None:
@@ -76,9 +84,24 @@ def _list(_original: Handler) -> Handler:
         views = [_view(entry) for entry in reversed(service.get(HISTORY, []))] if service else []
         wanted = params.get("status") or [view["status"] for view in views]
         briefs = [_brief(view) for view in views if view["status"] in wanted]
-        return answer({"serviceDeployments": briefs})
+        return answer(_page(briefs, params))
 
     return list_deployments
+
+
+def _page(briefs: list[Record], params: Params) -> Record:
+    size, start = int(params.get("maxResults") or PAGE), int(params.get("nextToken") or 0)
+    more = {"nextToken": str(start + size)} if start + size < len(briefs) else {}
+    return {"serviceDeployments": briefs[start : start + size], **more}
+
+
+def _refuse_many(name: str) -> Check:
+    def check(params: Params) -> Response | None:
+        if len(params.get(name, [])) <= MOST_ARNS:
+            return None
+        return error("InvalidParameterException", f"{name} can have at most {MOST_ARNS} items.")
+
+    return check
 
 
 def _describe_revisions(_original: Handler) -> Handler:
@@ -89,6 +112,46 @@ def _describe_revisions(_original: Handler) -> Handler:
         return answer({"serviceRevisions": found, "failures": failures})
 
     return describe
+
+
+def _stop(_original: Handler) -> Handler:
+    def stop(params: Params) -> Response:
+        arn = params.get("serviceDeploymentArn", "")
+        entry = next((one for one in _all_entries() if one["arn"] == arn), None)
+        if not entry:
+            return error(
+                "ServiceDeploymentNotFoundException", "The service deploy ARN that you specified doesn't exist."
+            )
+        if _status(entry) not in ("PENDING", "IN_PROGRESS"):
+            return error("ConflictException", "The service deployment is not in progress.")
+        target = _rollback_target(entry)
+        if not target:
+            return error("InvalidParameterException", "There is no service revision to roll back to.")
+        _roll_back(entry, target)
+        return answer({"serviceDeploymentArn": arn})
+
+    return stop
+
+
+def _rollback_target(entry: Record) -> Record | None:
+    listed = entry["service"]["deployments"]
+    return next((one for one in listed if one is not entry["deployment"] and one["rolloutState"] == "COMPLETED"), None)
+
+
+def _roll_back(entry: Record, target: Record) -> None:
+    service, deployment = entry["service"], entry["deployment"]
+    cluster, _slash, name = service["serviceArn"].partition(":service/")[2].partition("/")
+    with resource_lock("ecs-service", f"{cluster}/{name}"):
+        entry["stopped"] = True
+        reason = "Service deployment rolled back because of a StopServiceDeployment call."
+        deployment.update(status="ACTIVE", rolloutState="FAILED", rolloutStateReason=reason, desiredCount=0)
+        running = "ECS deployment rollback in progress."
+        target.update(status="PRIMARY", rolloutState="IN_PROGRESS", rolloutStateReason=running)
+        target["desiredCount"] = service["desiredCount"]
+        service["taskDefinition"] = target["taskDefinition"]
+        message = f"(service {name}) rolling back to (deployment {target['id']})."
+        service["events"].insert(0, {"id": uuid.uuid4().hex, "createdAt": ecs._iso(), "message": message})
+    ecs._reconcile_service_tasks(cluster, f"{cluster}/{name}")
 
 
 def _all_entries() -> list[Record]:
@@ -132,19 +195,20 @@ def _counted(revision: str, deployment: Record) -> Record:
 
 
 def _status(entry: Record) -> str:
-    deployment, service = entry["deployment"], entry["service"]
+    deployment = entry["deployment"]
     if deployment["rolloutState"] == "COMPLETED" or entry.get("succeeded"):
         entry["succeeded"] = True
         return "SUCCESSFUL"
     if deployment["rolloutState"] == "FAILED":
-        return _rollback_status(deployment, service)
+        return _rollback_status(entry)
     return "IN_PROGRESS" if deployment["status"] == "PRIMARY" else "STOPPED"
 
 
-def _rollback_status(deployment: Record, service: Record) -> str:
+def _rollback_status(entry: Record) -> str:
+    deployment, service = entry["deployment"], entry["service"]
     primary = ecs._primary_deployment(service)
     breaker = service["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
-    if not breaker.get("rollback"):
+    if not (breaker.get("rollback") or entry.get("stopped")):
         return "STOPPED"
     if primary is deployment:
         # There is nothing to go back to before the first success.

@@ -45,7 +45,13 @@ class Containers:
         return getattr(self._containers, name)
 
     def run(self, image: str, **options: Any) -> Any:
-        return self._containers.run(local_name(image), **options)
+        try:
+            return self._containers.run(local_name(image), **options)
+        except Exception:
+            # Docker keeps a container that it could not start, and with it the name for another attempt.
+            for left in self._containers.list(all=True, filters={"name": f"^/{options.get('name')}$"}):
+                left.remove(force=True)
+            raise
 
 
 class Engine:

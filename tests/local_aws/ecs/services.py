@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+import time
+
 from ministack.services import alb, ecs
 
+from local_aws import provisioning
 from local_aws.ecs import task_definitions
 from local_aws.ecs.api import Record, answer, cluster_not_found, content, error, find_cluster, find_service
 from local_aws.ecs.deployments import note_deployment
@@ -17,6 +20,15 @@ KEPT = (
     "availabilityZoneRebalancing",
     "propagateTags",
     "enableECSManagedTags",
+    "serviceConnectConfiguration",
+    "volumeConfigurations",
+)
+# Parameters of UpdateService that trigger a new service deployment, says the API reference of each.
+DEPLOYED = (
+    "networkConfiguration",
+    "platformVersion",
+    "loadBalancers",
+    "serviceRegistries",
     "serviceConnectConfiguration",
     "volumeConfigurations",
 )
@@ -33,7 +45,9 @@ def install() -> None:
     calls = ecs._ACTION_MAP
     patch_action(calls, "CreateService", _completing)
     patch_action(calls, "UpdateService", _completing)
+    patch_action(calls, "UpdateService", _deploying)
     patch_action(calls, "DeleteService", _delete)
+    patch_action(calls, "DescribeServices", _describe)
     guard(calls, "CreateService", _refuse_create)
     guard(calls, "UpdateService", _refuse_update)
 
@@ -49,6 +63,30 @@ def _completing(original: Handler) -> Handler:
         return answer({"service": service})
 
     return change
+
+
+def _deploying(original: Handler) -> Handler:
+    def update(params: Params) -> Response:
+        service = find_service(params)
+        if not service:
+            return original(params)
+        _place(service, params)
+        forced = params.get("forceNewDeployment") or _starts_deployment(service, params)
+        return original({**params, "forceNewDeployment": bool(forced)})
+
+    return update
+
+
+def _place(service: Record, params: Params) -> None:
+    # Before the new tasks are placed; no strategy means the launch type again, which ministack takes for EC2.
+    if "capacityProviderStrategy" in params:
+        service["capacityProviderStrategy"] = params["capacityProviderStrategy"] or None
+        service["launchType"] = None if service["capacityProviderStrategy"] else "FARGATE"
+
+
+def _starts_deployment(service: Record, params: Params) -> bool:
+    """Whether one of these has another value; all others wait for the next deployment or act at once."""
+    return any(key in params and params[key] != service.get(key) for key in DEPLOYED)
 
 
 def _fill(service: Record, params: Params) -> None:
@@ -138,11 +176,29 @@ def _find_container_problem(wanted: Record, definition: Record) -> str | None:
 def _delete(original: Handler) -> Handler:
     def delete(params: Params) -> Response:
         response = original(params)
-        if response[0] != 200:
+        service = find_service(params)
+        if response[0] != 200 or not service:
             return response
+        service["_deleted"] = time.time()
         body = content(response)
-        # The answer comes while the tasks still stop; the next look finds the service inactive.
+        # The answer comes while the tasks still stop; a later look finds the service inactive.
         body["service"]["status"] = "DRAINING"
         return answer(body)
 
     return delete
+
+
+def _describe(original: Handler) -> Handler:
+    def describe(params: Params) -> Response:
+        response = original(params)
+        if response[0] != 200:
+            return response
+        body = content(response)
+        for view in body["services"]:
+            service = find_service({**params, "service": view["serviceArn"]}) or {}
+            deleted = service.get("_deleted", 0.0)
+            if view["status"] == "INACTIVE" and not provisioning.is_over("ecs.service_deletion", deleted):
+                view["status"] = "DRAINING"
+        return answer(body)
+
+    return describe

@@ -7,10 +7,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Any
 
-from ministack.core.responses import request_scope
+from ministack.core.responses import new_uuid, request_scope
 from ministack.services import ecs
 
+from local_aws import provisioning
 from local_aws.ecs.api import Record
 from local_aws.elb import health
 from local_aws.hooks import Function, patch
@@ -22,7 +24,16 @@ logger = logging.getLogger("local_aws.ecs")
 def install() -> None:
     """Tie deployments to health, and start watching."""
     patch(ecs, "_record_service_task_healthy", _only_if_healthy)
+    patch(ecs, "_start_task_worker", _starting_late)
     threading.Thread(target=_watch_forever, name="local-aws-ecs-supervisor", daemon=True).start()
+
+
+def _starting_late(original: Function) -> Function:
+    def start(task: Record, *args: Any) -> None:
+        time.sleep(provisioning.seconds("ecs.task"))
+        original(task, *args)
+
+    return start
 
 
 def _only_if_healthy(original: Function) -> Function:
@@ -73,6 +84,7 @@ def _watch(key: str, service: Record) -> None:
         _update_container_health(task)
         reason = _find_reason_to_stop(service, task)
         if reason:
+            _tell_unhealthy(service, task)
             _replace(cluster, task, reason)
         elif not task.get("_startup_stable") and _seconds_running(task) > ecs._ECS_DEPLOYMENT_STEADY_DELAY:
             ecs._record_service_task_healthy(key, task)
@@ -121,7 +133,19 @@ def _find_reason_to_stop(service: Record, task: Record) -> str | None:
     return f"Task failed ELB health checks in (target-group {groups})"
 
 
+def _tell_unhealthy(service: Record, task: Record) -> None:
+    address = ecs._task_ip(task)
+    for balancer in service.get("loadBalancers") or []:
+        group, port = balancer["targetGroupArn"], int(balancer["containerPort"])
+        description = health.description(group, address, port) if address else ""
+        if description:
+            message = (
+                f"(service {service['serviceName']}) (port {port}) is unhealthy in (target-group {group}) due to "
+                f"(reason {description})."
+            )
+            service["events"].insert(0, {"id": new_uuid(), "createdAt": ecs._iso(), "message": message})
+
+
 def _replace(cluster: str, task: Record, reason: str) -> None:
     ecs._stop_task({"cluster": cluster, "task": task["taskArn"], "reason": reason})
-    task["stopCode"] = "ServiceSchedulerInitiated"
     ecs._record_service_task_failure(task)

@@ -53,7 +53,7 @@ def _view(original: Function) -> Function:
 
 
 def _state(balancer: Record) -> str:
-    return "active" if provisioning.is_over(balancer.get("_created", 0)) else "provisioning"
+    return "active" if provisioning.is_over("elb.load_balancer", balancer.get("_created", 0)) else "provisioning"
 
 
 def _zone_view(subnet: str) -> str:

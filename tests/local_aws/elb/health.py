@@ -52,6 +52,12 @@ def state(group: str, address: str, port: int) -> str:
     return _find((group, address, port)).state
 
 
+def description(group: str, address: str, port: int) -> str:
+    """Why a target is unhealthy, in words; empty when it is not."""
+    found = _find((group, address, port))
+    return found.description if found.state == "unhealthy" else ""
+
+
 def usable_targets(group: str) -> list[Record]:
     """The targets that receive traffic: the healthy ones, or all when none is healthy."""
     registered = list(alb._targets.get(group, []))

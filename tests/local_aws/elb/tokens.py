@@ -22,6 +22,15 @@ Answer = tuple[int, dict[str, Any], bytes]
 KEYS_OF_A_POOL = re.compile(r"https://cognito-idp\.[a-z0-9-]+\.amazonaws\.com/([\w-]+)/\.well-known/jwks\.json")
 PLAIN = {"Content-Type": "text/plain"}
 
+# Cognito's shortest access token lasts five minutes, which no test can wait for.
+_expired: dict[str, int] = {"issued_until": 0}
+
+
+def expire_issued() -> int:
+    """Makes every token that was issued until the end of this second one that has expired; returns that second."""
+    _expired["issued_until"] = int(time.time())
+    return _expired["issued_until"]
+
 
 def refuse(config: Record, headers: dict[str, str]) -> Answer | None:
     """What the load balancer answers a request whose bearer token it does not let through."""
@@ -38,7 +47,7 @@ def refuse(config: Record, headers: dict[str, str]) -> Answer | None:
 def refreshed(access_token: str) -> str | None:
     """The session's access token, or the one that a refresh gets once it has expired, as long as the user may."""
     claims = _part(access_token.split(".")[1]) if access_token.count(".") == 2 else {}
-    if claims.get("exp", 0) > time.time():
+    if not _has_expired(claims):
         return access_token
     pool_id = claims.get("iss", "").rsplit("/", 1)[-1]
     pools = [pool for pool in cognito._user_pools.all_values() if pool["Id"] == pool_id]
@@ -67,7 +76,11 @@ def _verified_claims(token: str, pool_id: str) -> Record | None:
 
 def _in_time(claims: Record) -> bool:
     now = time.time()
-    return all(claims.get(name, now) <= now for name in ("nbf", "iat")) and claims.get("exp", 0) > now
+    return all(claims.get(name, now) <= now for name in ("nbf", "iat")) and not _has_expired(claims)
+
+
+def _has_expired(claims: Record) -> bool:
+    return bool(claims.get("exp", 0) <= time.time() or claims.get("iat", 0) <= _expired["issued_until"])
 
 
 def _has_all(claims: Record, config: Record) -> bool:

@@ -19,6 +19,7 @@ from ansible_collections.gatehouse.fargate.tests.unit.local_aws.sandbox import R
 
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 30
+TIME_SCALE = 0.02
 SETTINGS = {
     "BIND_HOST": "127.0.0.1",
     "DOCKER_HOST": "unix:///nonexistent.sock",
@@ -47,13 +48,21 @@ def slow_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def scaled_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A local AWS of its own, as slow as AWS is documented to be, times a scale."""
+    with serving(tmp_path_factory.mktemp("scaled_local_aws"), time_scale=TIME_SCALE) as address:
+        yield address
+
+
 @contextmanager
-def serving(folder: Path, *, provisioning_seconds: int) -> Iterator[str]:
+def serving(folder: Path, *, provisioning_seconds: int = 0, time_scale: float | None = None) -> Iterator[str]:
     port = _free_port()
     settings = {
         **SETTINGS,
         "GATEWAY_PORT": str(port),
         "LOCAL_AWS_PROVISIONING_SECONDS": str(provisioning_seconds),
+        "LOCAL_AWS_TIME_SCALE": str(time_scale or ""),
         "LOCAL_AWS_STATE": str(folder),
     }
     with (folder / "log").open("wb") as log:
@@ -80,6 +89,11 @@ def other_account(endpoint: str) -> Account:
 @pytest.fixture
 def slow_account(slow_endpoint: str) -> Account:
     return Account(slow_endpoint, str(next(_accounts)))
+
+
+@pytest.fixture
+def scaled_account(scaled_endpoint: str) -> Account:
+    return Account(scaled_endpoint, str(next(_accounts)))
 
 
 @pytest.fixture(scope="module")

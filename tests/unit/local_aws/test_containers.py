@@ -4,23 +4,18 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.gatehouse.fargate.tests.unit.local_aws.pushing import compile_app, push_app
 from ansible_collections.gatehouse.fargate.tests.unit.local_aws.sandbox import REGION, Account
 from ansible_collections.gatehouse.fargate.tests.unit.local_aws.site import (
     CHOSEN,
@@ -37,7 +32,6 @@ HERE = Path(__file__).resolve().parent
 CTL = HERE.parents[1] / "local_aws" / "ctl.py"
 CLUSTER, SERVICE, FAMILY, GROUP = "apps", "web", "web", "/ecs/web"
 PORT = 3000
-MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 pytestmark = pytest.mark.docker
 
 
@@ -54,44 +48,6 @@ class World:
         return self.account.client("ecs")
 
 
-class Registry:
-    """The few calls of the registry protocol that a push takes."""
-
-    def __init__(self, account: Account, repository: str) -> None:
-        token = account.client("ecr").get_authorization_token()["authorizationData"][0]["authorizationToken"]
-        self._headers = {"Authorization": f"Basic {token}"}
-        self._address = f"{account.endpoint}/v2/{repository}"
-        self._root = account.endpoint
-
-    def push(self, layer: bytes, config: dict[str, Any]) -> str:
-        config["rootfs"] = {"type": "layers", "diff_ids": [digest(layer)]}
-        packed, described = gzip.compress(layer, mtime=0), json.dumps(config).encode()
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": self._blob(described, "application/vnd.oci.image.config.v1+json"),
-            "layers": [self._blob(packed, "application/vnd.oci.image.layer.v1.tar+gzip")],
-        }
-        body = json.dumps(manifest).encode()
-        self._call("PUT", f"{self._address}/manifests/{digest(body)}", body, MANIFEST)
-        return digest(body)
-
-    def _blob(self, content: bytes, kind: str) -> dict[str, Any]:
-        place = self._call("POST", f"{self._address}/blobs/uploads/", b"")["Location"]
-        place = place if place.startswith("http") else self._root + place
-        self._call("PUT", f"{place}{'&' if '?' in place else '?'}digest={digest(content)}", content)
-        return {"mediaType": kind, "digest": digest(content), "size": len(content)}
-
-    def _call(self, method: str, url: str, body: bytes, kind: str = "application/octet-stream") -> Any:
-        headers = {**self._headers, "Content-Type": kind}
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers, method=method)) as response:
-            return response.headers
-
-
-def digest(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     compiler = shutil.which("gcc")
@@ -103,7 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         if environment["LOCAL_AWS_DOCKER"] != "true":
             pytest.skip("no Docker engine answers")
         account = Account(environment["AWS_ENDPOINT_URL"], environment["AWS_ACCESS_KEY_ID"])
-        image = push_app(account, compile_app(compiler, folder))
+        image = push_app(account, compile_app(compiler, HERE / "web.c", folder), "team/web")
         site = build_site(account, "hello.gatehouse.localhost", status_of(account.endpoint), PORT)
         prepare(account)
         yield World(site, account, image)
@@ -123,24 +79,6 @@ def start(folder: Path) -> dict[str, str]:
     ctl("start", folder, "--port", "0")
     lines = (folder / "state" / "env").read_text().splitlines()
     return dict(line.split("=", 1) for line in lines)
-
-
-def compile_app(compiler: str, folder: Path) -> bytes:
-    program = folder / "web"
-    subprocess.run([compiler, "-static", "-O2", "-o", str(program), str(HERE / "web.c")], check=True)
-    return program.read_bytes()
-
-
-def push_app(account: Account, program: bytes) -> str:
-    account.client("ecr").create_repository(repositoryName="team/web")
-    entry = tarfile.TarInfo("web")
-    entry.size, entry.mode = len(program), 0o755
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        archive.addfile(entry, io.BytesIO(program))
-    config = {"architecture": "amd64", "os": "linux", "config": {"Entrypoint": ["/web"]}}
-    pushed = Registry(account, "team/web").push(packed.getvalue(), config)
-    return f"{account.number}.dkr.ecr.{REGION}.amazonaws.com/team/web@{pushed}"
 
 
 def prepare(account: Account) -> None:
@@ -274,3 +212,48 @@ def test_deleting_the_service_stops_the_container(service: World) -> None:
     elb = service.account.client("elbv2")
     wait_for(lambda: not elb.describe_target_health(TargetGroupArn=service.site.group)["TargetHealthDescriptions"])
     assert "stopping" in wait_for(lambda: [line for line in log_lines(service) if line == "stopping"])
+
+
+def run_together(world: World, first: str) -> dict[str, Any]:
+    """Runs a task whose app asks its sidecar on loopback, which is healthy some time after another container ended."""
+    check = {"command": ["CMD", "/web", "check"], "interval": 5}
+    common = {"image": world.image, "linuxParameters": {"initProcessEnabled": True}}
+    definitions = [
+        {**common, "name": "app", "command": ["check"], "environment": environment("well"),
+         "dependsOn": [{"containerName": "sidecar", "condition": "HEALTHY"}]},
+        {**common, "name": "sidecar", "essential": False, "environment": environment("well"), "healthCheck": check,
+         "dependsOn": [{"containerName": "first", "condition": "SUCCESS"}]},
+        {**common, "name": "first", "essential": False, "environment": environment(first)},
+    ]  # fmt: skip
+    world.ecs.register_task_definition(
+        family="together", requiresCompatibilities=["FARGATE"], networkMode="awsvpc", cpu="256", memory="512",
+        runtimePlatform={"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+        containerDefinitions=definitions,
+    )  # fmt: skip
+    network = {"awsvpcConfiguration": {"subnets": world.site.subnets}}
+    (task,) = world.ecs.run_task(
+        cluster=CLUSTER, taskDefinition="together", launchType="FARGATE", networkConfiguration=network
+    )["tasks"]
+    return dict(wait_for(lambda: stopped(world, task["taskArn"])))
+
+
+def environment(mode: str) -> list[dict[str, str]]:
+    return [{"name": "PORT", "value": str(PORT)}, {"name": "MODE", "value": mode}]
+
+
+def stopped(world: World, task: str) -> dict[str, Any] | None:
+    (found,) = world.ecs.describe_tasks(cluster=CLUSTER, tasks=[task])["tasks"]
+    return found if found["lastStatus"] == "STOPPED" else None
+
+
+def test_containers_wait_for_each_other_and_share_an_address(world: World) -> None:
+    task = run_together(world, "once")
+    codes = {one["name"]: one.get("exitCode") for one in task["containers"]}
+    assert (codes["first"], codes["app"]) == (0, 0)
+    assert task["stopCode"] == "EssentialContainerExited"
+
+
+def test_a_dependency_that_fails_keeps_the_task_from_starting(world: World) -> None:
+    task = run_together(world, "crash")
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert "first did not reach SUCCESS" in task["stoppedReason"]

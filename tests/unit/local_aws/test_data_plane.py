@@ -235,6 +235,51 @@ def test_a_claim_that_a_token_does_not_have_keeps_machines_out(site: Site, machi
     assert bearer(site, "/machine/x", token).status == 401
 
 
+def let_tokens_expire(site: Site) -> None:
+    urllib.request.urlopen(urllib.request.Request(f"{site.account.endpoint}/_local_aws/expired", method="POST")).close()
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    claims = token.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))))
+
+
+def test_a_session_outlives_its_access_token(site: Site) -> None:
+    add_user(site, "fred")
+    visitor = site.visitor()
+    first = seen_by_target(visitor.sign_in(site.url, "fred", TEMPORARY, CHOSEN))["x-amzn-oidc-accesstoken"]
+    assert seen_by_target(visitor.get(site.url))["x-amzn-oidc-accesstoken"] == first
+    let_tokens_expire(site)
+    page = visitor.get(f"{site.url}/private", follow=False)
+    assert page.status == 200
+    refreshed = seen_by_target(page)["x-amzn-oidc-accesstoken"]
+    assert refreshed != first
+    old, new = claims_of(first), claims_of(refreshed)
+    assert {key: new[key] for key in ("sub", "username", "client_id", "scope")} == {
+        key: old[key] for key in ("sub", "username", "client_id", "scope")
+    }
+    assert new["exp"] >= old["exp"]
+
+
+def test_a_user_who_was_disabled_is_asked_again_once_the_access_token_expires(site: Site) -> None:
+    add_user(site, "gina")
+    visitor = site.visitor()
+    visitor.sign_in(site.url, "gina", TEMPORARY, CHOSEN)
+    site.account.client("cognito-idp").admin_disable_user(UserPoolId=site.pool, Username="gina")
+    assert visitor.get(site.url, follow=False).status == 200
+    let_tokens_expire(site)
+    page = visitor.get(site.url, follow=False)
+    assert (page.status, urlsplit(page.location).hostname) == (302, f"auth.{site.name}")
+
+
+@pytest.mark.usefixtures("machine_rule")
+def test_a_machine_is_not_let_in_with_an_expired_token(site: Site) -> None:
+    token = access_token(site, "hugo")
+    assert bearer(site, "/machine/x", token).status == 200
+    let_tokens_expire(site)
+    assert bearer(site, "/machine/x", token).status == 401
+
+
 def test_a_session_that_the_load_balancer_did_not_write_is_none(site: Site) -> None:
     session = {"claims": {"sub": "root"}, "access_token": "a.b.c", "exp": int(time.time()) + 3600}
     forged = base64.urlsafe_b64encode(json.dumps(session).encode()).decode()

@@ -112,3 +112,12 @@ def test_names_are_stored_in_lower_case_with_the_wildcard_escaped(route53: Any, 
     (found,) = records(route53, zone, "A")
     assert found["Name"] == "\\052.app.example.com."
     assert found["AliasTarget"]["DNSName"] == "d1.cloudfront.net."
+
+
+def test_record_is_deleted_by_its_values(route53: Any, zone: str) -> None:
+    first, second = record("app.example.com", "A", "192.0.2.1"), record("app.example.com", "A", "192.0.2.2")
+    change(route53, zone, first)
+    with pytest.raises(ClientError, match="do not match"):
+        change(route53, zone, second, action="DELETE")
+    change(route53, zone, first, action="DELETE")
+    assert records(route53, zone, "A") == []

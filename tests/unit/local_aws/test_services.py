@@ -141,3 +141,61 @@ def test_cluster_with_services_stays(ecs: Any, account: Account) -> None:
     with refused("ServiceNotActiveException"):
         ecs.update_service(cluster="apps", service="web", desiredCount=2)
     ecs.delete_cluster(cluster="apps")
+
+
+def test_history_comes_in_pages_and_is_described_in_batches(ecs: Any, account: Account) -> None:
+    arns = [register(ecs)["taskDefinitionArn"] for _number in range(3)]
+    create(ecs, account, desiredCount=0, taskDefinition=arns[0])
+    for arn in arns[1:]:
+        ecs.update_service(cluster="apps", service="web", taskDefinition=arn)
+    whole = ecs.list_service_deployments(cluster="apps", service="web")["serviceDeployments"]
+    first = ecs.list_service_deployments(cluster="apps", service="web", maxResults=2)
+    rest = ecs.list_service_deployments(cluster="apps", service="web", maxResults=2, nextToken=first["nextToken"])
+    assert first["serviceDeployments"] + rest["serviceDeployments"] == whole
+    assert "nextToken" not in rest
+    for call, name in (
+        (ecs.describe_service_deployments, "serviceDeploymentArns"),
+        (ecs.describe_service_revisions, "serviceRevisionArns"),
+    ):
+        with refused("InvalidParameterException", "at most 20"):
+            call(**{name: ["arn:aws:ecs:x"] * 21})
+
+
+@pytest.mark.parametrize(
+    ("change", "started"),
+    [
+        ({"platformVersion": "1.3.0"}, 1),
+        ({"platformVersion": "1.4.0"}, 0),
+        ({"healthCheckGracePeriodSeconds": 5}, 0),
+        ({"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}, 0),
+        ({"forceNewDeployment": True}, 1),
+    ],
+)
+def test_an_update_starts_a_deployment_or_not(ecs: Any, account: Account, change: dict[str, Any], started: int) -> None:
+    register(ecs)
+    create(ecs, account, platformVersion="1.4.0")
+    ecs.update_service(cluster="apps", service="web", **change)
+    deployments = ecs.list_service_deployments(cluster="apps", service="web")["serviceDeployments"]
+    assert len(deployments) == 1 + started
+
+
+def test_another_network_starts_a_deployment(ecs: Any, account: Account) -> None:
+    register(ecs)
+    create(ecs, account)
+    network = find(ecs)["networkConfiguration"]
+    ecs.update_service(cluster="apps", service="web", networkConfiguration=network)
+    network["awsvpcConfiguration"]["assignPublicIp"] = "ENABLED"
+    ecs.update_service(cluster="apps", service="web", networkConfiguration=network)
+    assert len(ecs.list_service_deployments(cluster="apps", service="web")["serviceDeployments"]) == 2
+
+
+def test_a_service_without_strategy_is_back_at_its_launch_type(ecs: Any, account: Account) -> None:
+    register(ecs)
+    strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    create(ecs, account)
+    for wanted, launch_type in ((strategy, None), ([], "FARGATE")):
+        ecs.update_service(cluster="apps", service="web", capacityProviderStrategy=wanted, forceNewDeployment=True)
+        assert find(ecs).get("launchType") == launch_type
+        assert [one["capacityProvider"] for one in find(ecs).get("capacityProviderStrategy") or []] == (
+            ["FARGATE_SPOT"] if wanted else []
+        )

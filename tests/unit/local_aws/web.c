@@ -28,15 +28,23 @@ static void answer(int client, const char *status) {
     close(client);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     const char *port = getenv("PORT"), *mode = getenv("MODE");
     if (mode && !strcmp(mode, "crash")) return 3;
+    if (mode && !strcmp(mode, "once")) return 0;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port ? atoi(port) : 3000)};
+    if (count > 1 && !strcmp(arguments[1], "check")) {
+        char reply[64];
+        int asking = socket(AF_INET, SOCK_STREAM, 0);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        if (connect(asking, (struct sockaddr *)&address, sizeof address)) return 1;
+        return write(asking, "?", 1) == 1 && read(asking, reply, sizeof reply) > 0 ? 0 : 1;
+    }
     signal(SIGTERM, stop);
     printf("user %d, process %d\n", getuid(), getpid());
     printf("root %s, scratch %s\n", access_to("/probe"), access_to("/scratch/probe"));
     fflush(stdout);
     int server = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port ? atoi(port) : 3000)};
     if (bind(server, (struct sockaddr *)&address, sizeof address) || listen(server, 16)) return 1;
     for (;;) answer(accept(server, NULL, NULL), mode && !strcmp(mode, "sick") ? "500 Sick" : "200 OK");
 }
