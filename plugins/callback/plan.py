@@ -11,6 +11,9 @@ short_description: Close a run with what was added, changed, replaced and destro
 description:
   - In check mode the run ends with a plan, otherwise with what was done, one line for each resource and the counts of
     each host.
+  - A check of several environments also ends with one table, kinds of resources by environments. A run of
+    C(gatehouse.fargate.site) or C(gatehouse.fargate.rollout) ends with a report, one line for each environment, digest,
+    verdict, time, an estimate of its monthly cost from list prices, and its address.
   - Enable it with C(callbacks_enabled = gatehouse.fargate.plan) in C(ansible.cfg), or with the environment variable
     C(ANSIBLE_CALLBACKS_ENABLED=gatehouse.fargate.plan).
   - It reads what the modules of this collection return, where secrets are masked, and counts a resource once however
@@ -41,10 +44,23 @@ options:
     ini:
       - section: callback_gatehouse_plan
         key: pending_exit_code
+  delegation_exit_code:
+    description:
+      - Exit code of C(ansible-playbook) when all hosts that failed wait for their domain's delegation, which somebody
+        has to enter at the parent domain before the run can go on; V(0) keeps Ansible's own, which is 2.
+      - The note on other callbacks at O(pending_exit_code) holds here too.
+    type: int
+    default: 11
+    env:
+      - name: GATEHOUSE_DELEGATION_EXIT_CODE
+    ini:
+      - section: callback_gatehouse_plan
+        key: delegation_exit_code
 """
 
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +68,8 @@ from typing import Any
 
 from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
+from ansible_collections.gatehouse.fargate.plugins.module_utils._report.prices import monthly_total, price_table
+from ansible_collections.gatehouse.fargate.plugins.module_utils._report.tables import plan_table, report_table
 
 Fields = dict[str, Any]
 Key = tuple[str, str]
@@ -71,7 +89,13 @@ TOGETHER = {
     ("delete", "create"): "replace",
     ("create", "delete"): UNCHANGED,
 }
+# What dns_delegation_info gives as code of its failure.
+DELEGATION_MISSING = "delegation_missing"
 FOREIGN_COLLECTIONS = ("amazon.aws.", "community.aws.")
+SYMBOLS = {action: words[0] for action, words in ACTIONS.items()}
+# The fact in which site.yml sums an environment up, and where rollout.yml stops before it touches one.
+REPORT_FACT = "stack_report"
+GATE = "Wave | "
 
 
 @dataclass
@@ -151,6 +175,12 @@ def line_of(change: Fields) -> str:
     return f"  {symbol:3} {change['resource']} {change['name']}{fields}".rstrip(": ")
 
 
+def failure_code(result: Mapping[str, Any]) -> str:
+    """Returns the code that a failed module gives for programs, else an empty string."""
+    failure = result.get("failure")
+    return str(failure.get("code", "")) if isinstance(failure, Mapping) else ""
+
+
 class CallbackModule(CallbackBase):
     """Collects the changes of all hosts and shows them when the run ends."""
 
@@ -163,12 +193,36 @@ class CallbackModule(CallbackBase):
         super().__init__(display=display, options=options)
         self._is_plan = bool(context.CLIARGS.get("check"))
         self._hosts: dict[str, HostPlan] = {}
+        self._failure_codes: dict[str, str] = {}
+        self._play_started = time.monotonic()
+        # What is known of each host that had a task: how long its last play took, how it ended.
+        self._reports: dict[str, Fields] = {}
+
+    def v2_playbook_on_play_start(self, play: Any) -> None:  # noqa: ARG002 - Ansible's name
+        self._play_started = time.monotonic()
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        report = self._report_of(result)
+        facts = result._result.get("ansible_facts") or {}
+        if REPORT_FACT in facts:
+            report.update(facts[REPORT_FACT], verdict="passed", usd_a_month=monthly_total(facts[REPORT_FACT]))
         self._collect(result)
 
-    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:  # noqa: ARG002 - Ansible's name
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        report = self._report_of(result)
+        name = result._task.get_name()
+        if not ignore_errors and GATE not in name:
+            report["verdict"] = f"failed: {name.rpartition(' : ')[2]}"
+        self._failure_codes[result._host.get_name()] = failure_code(result._result)
         self._collect(result)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._report_of(result)["verdict"] = "unreachable"
+
+    def _report_of(self, result: Any) -> Fields:
+        report = self._reports.setdefault(result._host.get_name(), {"verdict": "not started"})
+        report["seconds"] = time.monotonic() - self._play_started
+        return report
 
     def _collect(self, result: Any) -> None:
         # A task may be told to predict in a real run, or to act in a check; neither is part of the plan.
@@ -181,11 +235,19 @@ class CallbackModule(CallbackBase):
         failed = sorted({*stats.failures, *stats.dark})
         for host, plan in self._hosts.items():
             self._show(host, plan, host in failed)
+        self._show_all()
         self._write(failed)
-        pending = any(plan.changes() for plan in self._hosts.values())
-        code = self.get_option("pending_exit_code")
-        if self._is_plan and pending and code and not failed:
+        code = self._exit_code(failed)
+        if code:
             raise SystemExit(code)
+
+    def _exit_code(self, failed: list[str]) -> int:
+        """Returns what the run ends with, 0 to leave that to Ansible."""
+        if failed:
+            waiting = all(self._failure_codes.get(host) == DELEGATION_MISSING for host in failed)
+            return int(self.get_option("delegation_exit_code")) if waiting else 0
+        pending = self._is_plan and any(plan.changes() for plan in self._hosts.values())
+        return int(self.get_option("pending_exit_code")) if pending else 0
 
     def _show(self, host: str, plan: HostPlan, failed: bool) -> None:
         self._display.banner(f"GATEHOUSE {'PLAN' if self._is_plan else 'CHANGES'} [{host}]")
@@ -194,12 +256,35 @@ class CallbackModule(CallbackBase):
         end = ", incomplete because a task failed" if failed else ""
         self._display.display(f"{sentence(plan.counts(), self._is_plan)}{end}.")
 
+    def _show_all(self) -> None:
+        """Shows the tables over all environments."""
+        if self._is_plan and len(self._hosts) > 1:
+            self._display.banner("GATEHOUSE PLAN FOR ALL")
+            changes = {host: plan.changes() for host, plan in self._hosts.items()}
+            for table in plan_table(changes, SYMBOLS, self._display.columns):
+                self._show_lines(table)
+        elif not self._is_plan and any("region" in report for report in self._reports.values()):
+            self._display.banner("GATEHOUSE REPORT")
+            self._show_lines(report_table(self._reports))
+            self._display.display(
+                f"Costs: list prices of {price_table()['read']}, on-demand, without traffic and taxes."
+            )
+
+    def _show_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._display.display(line)
+
     def _write(self, failed: list[str]) -> None:
         name = self.get_option("plan_file")
         if not name:
             return
         hosts = {
-            host: {"summary": plan.counts(), "changes": plan.changes(), "unchanged": plan.unchanged()}
+            host: {
+                "summary": plan.counts(),
+                "changes": plan.changes(),
+                "unchanged": plan.unchanged(),
+                "report": self._reports.get(host, {}),
+            }
             for host, plan in self._hosts.items()
         }
         document = {

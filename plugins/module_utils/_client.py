@@ -8,6 +8,7 @@ This module util is private to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 try:
@@ -30,6 +31,19 @@ def aws_client(module: AnsibleAWSModule, service: str, **overrides: Any) -> Any:
     """
     config = Config(retries={"mode": "standard", "max_attempts": MAX_ATTEMPTS})
     return module.client(service, config=config, **overrides)
+
+
+def clients_of(make: Callable[[str, str], Any], home: str) -> Callable[..., Any]:
+    """Returns a function that makes the client of a service and a region, by default the home one, once."""
+    made: dict[tuple[str, str], Any] = {}
+
+    def client(service: str, region: str = "") -> Any:
+        key = (service, region or home)
+        if key not in made:
+            made[key] = make(*key)
+        return made[key]
+
+    return client
 
 
 def missing_is(*codes: str) -> type[AWSErrorHandler]:

@@ -79,6 +79,15 @@ def of_load_balancer(state: State, _params: Fields) -> Iterator[Resource]:
             yield "elb_listener_rule", f"{state['name']}:{listener['port']}/{rule['priority']}"
 
 
+def of_scaling(state: State, params: Fields) -> Iterator[Resource]:
+    if not state:
+        return
+    yield "scalable_target", state["resource_id"]
+    for kind, parts in (("scaling_policy", "policies"), ("scheduled_action", "schedules")):
+        for name in state[parts]:
+            yield kind, f"{params['service']}:{name}"
+
+
 NETWORK_LISTS = {
     "subnets": "subnet",
     "route_tables": "route_table",
@@ -121,7 +130,9 @@ LISTERS: dict[str, Lister] = {
     "network": of_network,
     "records": of_records,
     "repository": single("ecr_repository", "name"),
+    "scalable_target": of_scaling,
     "role": single("iam_role", "name"),
+    "rollback": single("ecs_service", "service"),
     "security_groups": of_groups,
     "service": single("ecs_service", "name"),
     "target_group": single("elb_target_group", "name"),

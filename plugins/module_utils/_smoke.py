@@ -1,7 +1,7 @@
 # Copyright: Contributors to the Gatehouse project
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 
-"""Looks at a web app the way its visitors do: one request at a time, and a verdict on each answer.
+"""Looks at a web app the way its visitors do: a verdict on each answer.
 
 This module util is private to the collection. It can have breaking changes at any time.
 """
@@ -14,11 +14,13 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 REQUEST_SECONDS = 10
+AT_ONCE = 8
 POLL_SECONDS = 2
 PORTS = {"https": 443, "http": 80}
 CONNECT_TO = re.compile(r"(?P<host>[^:]*):(?P<port>\d*):(?P<to_host>[^:]*|\[[^]]*\]):(?P<to_port>\d*)")
@@ -208,9 +210,10 @@ def is_answered(answer: Answer) -> bool:
 
 
 def run(wanted: Iterable[Check], fetch: Fetch, timeout: float) -> list[Verdict]:
-    """Returns a verdict on every check; what is not as it should be is looked at again until the time is over."""
+    """Returns a verdict on every check, in order; what is not as it should be is looked at again until time is over."""
     deadline = time.monotonic() + timeout
-    return [persist(check, fetch, deadline) for check in wanted]
+    with ThreadPoolExecutor(AT_ONCE) as visitors:
+        return list(visitors.map(lambda check: persist(check, fetch, deadline), wanted))
 
 
 def persist(check: Check, fetch: Fetch, deadline: float) -> Verdict:

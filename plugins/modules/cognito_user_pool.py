@@ -335,11 +335,14 @@ def describe(client: Any, params: Fields) -> Fields:
     pool = choose([pool_fields(raw) for raw in raw_pools_named(client, params["name"])], params["name"], stack)
     if not pool:
         return {}
-    return {**pool, "totp": describe_totp(client, pool["id"]) if params["mfa"] else None}
+    return {**pool, "totp": describe_totp(client, pool, params["mfa"]) if params["mfa"] else None}
 
 
-def describe_totp(client: Any, pool_id: str) -> bool:
-    return bool(raw_mfa(client, pool_id).get("SoftwareTokenMfaConfiguration", {}).get("Enabled"))
+def describe_totp(client: Any, pool: Fields, wanted: str) -> bool:
+    """A pool that asks for no second factor and is not to has none, whatever it was prepared for."""
+    if pool["mfa"] == wanted == "off":
+        return False
+    return bool(raw_mfa(client, pool["id"]).get("SoftwareTokenMfaConfiguration", {}).get("Enabled"))
 
 
 def choose(pools: list[Fields], name: str, stack: str | None) -> Fields:

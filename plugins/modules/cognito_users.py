@@ -214,13 +214,19 @@ def manages_groups(params: Fields) -> bool:
     return any(user["groups"] is not None for user in params["users"])
 
 
-def pool_rules(client: Any, params: Fields) -> PoolRules:
+def pool_rules(client: Any, params: Fields, current: list[Fields]) -> PoolRules:
     pool_id = params["user_pool_id"]
     if not is_known(pool_id):
         return PoolRules()
     pool = pool_fields(describe_raw_pool(client, pool_id))
-    groups = frozenset(group_names(client, pool_id) if manages_groups(params) else ())
-    return PoolRules(pool["username_case_sensitive"], "email" in pool["alias_attributes"], groups)
+    groups = existing_groups(client, params, current)
+    return PoolRules(pool["username_case_sensitive"], "email" in pool["alias_attributes"], frozenset(groups))
+
+
+def existing_groups(client: Any, params: Fields, current: list[Fields]) -> set[str]:
+    """Returns the groups that have members; all of them when one is declared that has none."""
+    joined = groups_of_all(current)
+    return joined if groups_of_all(params["users"]) <= joined else group_names(client, params["user_pool_id"])
 
 
 def describe(client: Any, params: Fields) -> list[Fields]:
@@ -257,11 +263,14 @@ def plan(current: list[Fields], rules: PoolRules, params: Fields) -> Plan:
 
 
 def plan_groups(existing: frozenset[str], users: list[Fields]) -> list[Change]:
-    named = {group for user in users for group in user["groups"] or []}
     return [
         Change(Action.CREATE, GROUP, group, after={"name": group}, call=[("create_group", {"GroupName": group})])
-        for group in sorted(named - existing)
+        for group in sorted(groups_of_all(users) - existing)
     ]
+
+
+def groups_of_all(users: list[Fields]) -> set[str]:
+    return {group for user in users for group in user["groups"] or []}
 
 
 def check_users(users: list[Fields], key: Callable[[str], str], unique_emails: bool) -> None:
@@ -372,7 +381,7 @@ def main() -> None:
         module,
         "users",
         describe=lambda: describe(client, params),
-        plan=lambda current: plan(current, pool_rules(client, params), params),
+        plan=lambda current: plan(current, pool_rules(client, params, current), params),
         apply=lambda planned: apply(client, params["user_pool_id"], planned),
     )
 

@@ -27,6 +27,9 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  account_id:
+    description: Number of the account that owns the bucket and its load balancers. AWS is asked for it when unset.
+    type: str
   prefix:
     description: Folder in which load balancers put their C(AWSLogs) folder.
     type: str
@@ -151,6 +154,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "account_id": {"type": "str"},
     "prefix": {"type": "str", "default": ""},
     "expire_days": {"type": "int", "default": 90},
     "force": {"type": "bool", "default": False},
@@ -178,9 +182,9 @@ class Place:
     region: str
 
 
-def find_place(sts: Any, region: str) -> Place:
-    caller = sts.get_caller_identity()
-    return Place(partition=caller["Arn"].split(":")[1], account=caller["Account"], region=region)
+def find_place(module: AnsibleAWSModule, client: Any) -> Place:
+    account = module.params["account_id"] or aws_client(module, "sts").get_caller_identity()["Account"]
+    return Place(partition=client.meta.partition, account=account, region=module.region)
 
 
 @BucketErrors.list_error_handler("find the bucket, which may belong to another account", {})
@@ -401,7 +405,7 @@ def empty(client: Any, name: str) -> None:
 def main() -> None:
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     client, params = aws_client(module, "s3"), module.params
-    place = find_place(aws_client(module, "sts"), module.region)
+    place = find_place(module, client)
     run(
         module,
         "bucket",

@@ -50,6 +50,7 @@ options:
       - login_domain
       - nat_gateway
       - route_table
+      - scalable_target
       - security_group
       - subnet
       - target_group
@@ -129,7 +130,7 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
+from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client, clients_of
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import BotoCoreError, ClientError, Fields
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.finders import FINDERS
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.naming import OWNER_TAG, Stack, others
@@ -144,14 +145,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 def connect(module: AnsibleAWSModule) -> Stack:
     params = module.params
-    clients: dict[tuple[str, str], Any] = {}
-
-    def client(service: str, region: str = "") -> Any:
-        key = (service, region or module.region)
-        if key not in clients:
-            clients[key] = aws_client(module, service, region=key[1])
-        return clients[key]
-
+    client = clients_of(lambda service, region: aws_client(module, service, region=region), module.region)
     caller = client("sts").get_caller_identity()
     bucket = params["log_bucket"] or f"{params['name']}-alb-logs-{caller['Account']}-{module.region}"
     partition = caller["Arn"].split(":")[1]

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROLES = sorted(path for path in (Path(__file__).resolve().parents[2] / "roles").iterdir() if path.is_dir())
-FIVE = {"network_endpoints", "ecr_image", "cognito_auth", "alb_https", "ecs_service"}
+ROLES_OF_THE_STACK = {"aws_session", "network_endpoints", "ecr_image", "cognito_auth", "alb_https", "ecs_service"}
 
 
 def load(path: Path) -> Any:
@@ -24,8 +24,8 @@ def options(role: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_five_roles_are_there() -> None:
-    assert {role.name for role in ROLES} == FIVE
+def test_all_roles_are_there() -> None:
+    assert {role.name for role in ROLES} == ROLES_OF_THE_STACK
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

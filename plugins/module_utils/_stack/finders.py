@@ -135,6 +135,15 @@ def services(stack: Stack) -> Found:
         yield from resource(stack, "ecs_service", service["serviceName"], service["serviceArn"], tags, True)
 
 
+def scalable_targets(stack: Stack) -> Found:
+    client, resource_id = stack.client("application-autoscaling"), f"service/{stack.name}/{stack.name}"
+    answer = client.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[resource_id])
+    for target in answer["ScalableTargets"]:
+        arn = target["ScalableTargetARN"]
+        tags = client.list_tags_for_resource(ResourceARN=arn)["Tags"]
+        yield from resource(stack, "scalable_target", resource_id, arn, tags, True)
+
+
 def task_definitions(stack: Stack) -> Found:
     client = stack.client("ecs")
     pages = client.get_paginator("list_task_definitions").paginate(familyPrefix=stack.name, status="ACTIVE")
@@ -158,9 +167,10 @@ def repositories(stack: Stack) -> list[Fields]:
 
 def log_groups(stack: Stack) -> Found:
     client, name = stack.client("logs"), f"/gatehouse/{stack.name}"
+    own = (name, f"{name}/exec")
     pages = client.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=name)
-    for group in (group for page in pages for group in page["logGroups"] if group["logGroupName"] == name):
-        arn = group["arn"].removesuffix(":*")
+    for group in (group for page in pages for group in page["logGroups"] if group["logGroupName"] in own):
+        name, arn = group["logGroupName"], group["arn"].removesuffix(":*")
         tags = client.list_tags_for_resource(resourceArn=arn)["tags"]
         yield from resource(stack, "log_group", name, arn, tags, True)
 
@@ -264,6 +274,7 @@ def records(stack: Stack) -> Found:
 # In the order in which they are removed.
 FINDERS: dict[str, Callable[[Stack], Iterable[Fields]]] = {
     "login_domain": login_domains,
+    "scalable_target": scalable_targets,
     "ecs_service": services,
     "ecs_task_definition": task_definitions,
     "ecs_cluster": clusters,

@@ -49,7 +49,7 @@ def cognito() -> Any:
 def test_a_pool_that_is_yet_to_come_is_not_asked() -> None:
     with Stubber(cognito()) as stub:
         assert subject.describe(stub.client, params([], KNOWN_AFTER_APPLY)) == []
-        assert subject.pool_rules(stub.client, params([], KNOWN_AFTER_APPLY)) == subject.PoolRules()
+        assert subject.pool_rules(stub.client, params([], KNOWN_AFTER_APPLY), []) == subject.PoolRules()
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,21 @@ def test_groups_are_read_by_group_and_from_every_page() -> None:
         found = subject.describe(client, params([declared("a", groups=[])]))
         stub.assert_no_pending_responses()
     assert [user["groups"] for user in found] == [["x"], ["x"]]
+
+
+@pytest.mark.parametrize(
+    ("joined", "listed", "expected"),
+    [(["x"], [], {"x"}), ([], ["x", "y"], {"x", "y"})],
+)
+def test_groups_are_listed_only_when_one_of_them_has_no_members(
+    joined: list[str], listed: list[str], expected: set[str]
+) -> None:
+    with Stubber(cognito()) as stub:
+        if listed:
+            stub.add_response("list_groups", {"Groups": [{"GroupName": name} for name in listed]})
+        users = params([declared("a", groups=["x"])])
+        assert subject.existing_groups(stub.client, users, [existing("a", groups=joined)]) == expected
+        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(("purge", "deleted"), [(False, []), (True, ["mallory"])])
