@@ -5,60 +5,26 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "shared"))
+import converged
 from stack import client, containers_run, visitor
 
 NAME = "rebuild-test"
 HOST = "rebuild.gatehouse.localhost"
 EPHEMERAL = Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 APP = EPHEMERAL / "app"
-HANDLER = "Build and push the image"
 GREETING = "Hello World from Rust app"
 OTHER_GREETING = "Hello again from Rust app"
 
 
-@dataclass(frozen=True)
-class Converged:
-    """One run of the playbook."""
-
-    status: int
-    tasks: list[tuple[str, dict[str, Any]]]
-    stderr: str
-
-    @property
-    def builds(self) -> int:
-        return sum(name.endswith(HANDLER) for name, _result in self.tasks)
-
-    @property
-    def changed(self) -> list[str]:
-        return [name for name, result in self.tasks if result.get("changed")]
-
-    @property
-    def failure(self) -> str:
-        return "".join(str(result.get("msg")) for _name, result in self.tasks if result.get("failed"))
-
-
-def converge(*options: str) -> Converged:
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "gatehouse.fargate.site"]
-    done = subprocess.run(
-        [*command, "-i", str(EPHEMERAL / "inventory"), *options],
-        env={**os.environ, "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    report = json.loads(done.stdout[done.stdout.index("{") :])
-    tasks = [task for play in report["plays"] for task in play["tasks"]]
-    results = [(task["task"]["name"], task["hosts"][NAME]) for task in tasks if NAME in task["hosts"]]
-    return Converged(done.returncode, [result for result in results if not result[1].get("skipped")], done.stderr)
+converge = partial(converged.converge, NAME)
 
 
 def deployed() -> str:
