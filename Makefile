@@ -11,7 +11,7 @@ export LOCAL_AWS_PYTHON ?= $(CURDIR)/$(LOCAL_AWS_VENV)/bin/python
 export ANSIBLE_CONFIG ?= $(CURDIR)/ansible.cfg
 
 .DEFAULT_GOAL := help
-.PHONY: help install try stop test lint sanity units integration molecule app bench-image docs clean
+.PHONY: help install try stop test lint sanity units integration molecule app bench bench-image docs clean
 
 help: ## List the targets
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ lint sanity units integration app: install ## Run one part of the checks
 
 molecule: install ## Run one molecule scenario: make molecule SCENARIO=nat_no_auth
 	$(BIN)/molecule test --scenario-name $(SCENARIO)
+
+bench: install ## Measure deployments with AWS's times, and write docs/performance.md
+	cd tests && $(BIN)/python -m bench
 
 bench-image: install ## Measure builds and pushes, and write docs/performance-image.md
 	$(BIN)/python tests/bench_image.py

@@ -205,6 +205,8 @@ def timed(work: Callable[[], object], times: int = 3) -> float:
 
 
 def seconds(value: float) -> str:
+    if value < 0.1:
+        return f"{1000 * value:.1f} ms"
     return f"{value:.2f} s" if value < 10 else f"{value:.0f} s"
 
 

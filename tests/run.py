@@ -78,6 +78,8 @@ CHECKS = (
     Check("molecule", "molecule-nat_no_auth", ("molecule", "test", "--scenario-name", "nat_no_auth")),
     Check("molecule", "molecule-users", ("molecule", "test", "--scenario-name", "users")),
     Check("molecule", "molecule-rebuild", ("molecule", "test", "--scenario-name", "rebuild")),
+    Check("molecule", "molecule-service", ("molecule", "test", "--scenario-name", "service")),
+    Check("molecule", "molecule-multi_env", ("molecule", "test", "--scenario-name", "multi_env")),
 )
 PARTS = tuple(dict.fromkeys(check.part for check in CHECKS))
 

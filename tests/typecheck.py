@@ -27,7 +27,7 @@ def main() -> int:
         (package / "fargate").symlink_to(ROOT, target_is_directory=True)
         collection = "ansible_collections/gatehouse/fargate"
         plugins = check(Path(scratch), [f"{collection}/plugins"], [Path(scratch)])
-        tests = check(ROOT, ["tests/local_aws"], [ROOT / "tests"])
+        tests = check(ROOT, ["tests/local_aws", "tests/bench"], [ROOT / "tests"])
         scripts = check(Path(scratch), [f"{collection}/tests/unit", f"{collection}/tests/run.py"], [Path(scratch)])
     return plugins or tests or scripts
 

@@ -24,7 +24,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 CTL = ROOT / "tests" / "local_aws" / "ctl.py"
 PARENT = "gatehouse.localhost"
-READING = ("Describe", "Get", "List", "Batch", "Head", "AssumeRole")
+READING = ("Describe", "Get", "List", "Batch", "Head", "Simulate", "AssumeRole")
 
 
 @dataclass(frozen=True)

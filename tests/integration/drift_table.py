@@ -639,6 +639,9 @@ def service_change(s: Subject) -> None:
         "security_groups": lambda: with_network({**network, "securityGroups": [group_id(s, "alb")]}),
         "load_balancers": lambda: {"loadBalancers": []},
         "capacity_provider_strategy": lambda: spot(s),
+        "alarms": lambda: with_deployment(
+            {**deployment, "alarms": {"alarmNames": [STRAY], "enable": True, "rollback": breaker["rollback"]}}
+        ),
         "circuit_breaker/enable": lambda: with_breaker(deployment, {**breaker, "enable": False}),
         "circuit_breaker/rollback": lambda: with_breaker(deployment, {**breaker, "rollback": False}),
         "circuit_breaker/failed_tasks": lambda: with_breaker(
@@ -832,7 +835,7 @@ MUTATORS: dict[str, dict[str, Mutator]] = {
             *("task_definition", "desired_count", "platform_version", "assign_public_ip", "health_check_grace_period"),
             *("enable_execute_command", "minimum_healthy_percent", "maximum_percent", "propagate_tags"),
             *("enable_ecs_managed_tags", "subnets", "security_groups", "load_balancers"),
-            *("capacity_provider_strategy", "circuit_breaker/*"),
+            *("alarms", "capacity_provider_strategy", "circuit_breaker/*"),
         ),
         service_change,
     ),

@@ -76,8 +76,8 @@ class Modules:
                 return end.result
         raise AssertionError(f"{task.module} ended without a result")
 
-    def _client_of(self, module: Any, service: str, **_overrides: Any) -> Any:
-        return self.client(service, module.region or "ap-northeast-1")
+    def _client_of(self, module: Any, service: str, **overrides: Any) -> Any:
+        return self.client(service, overrides.get("region") or module.region or "ap-northeast-1")
 
 
 def ending(failed: bool) -> Callable[..., None]:

@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
     "stack_app_path": str(ROOT / "app"),
     "stack_users": {"alice": {"email": "alice@example.com"}},
 }
+SELF = {"container_name": "proxy", "condition": "START"}
 # What is wrong -> the changed inputs (None removes one), and words that the refusal has to contain.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "domain-missing": ({"stack_domain": None}, ["stack_domain"]),
@@ -34,6 +35,7 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
         },
         ["network_endpoints_public_cidrs", "10.0.8.0/21", "overlap"],
     ),
+    "clients-malformed": ({"stack_https_cidrs": ["203.0.113.0/33"]}, ["stack_https_cidrs", "203.0.113.0/33"]),
     "region-unknown": ({"stack_region": "atlantis-1"}, ["stack_region", "atlantis-1"]),
     "zone-unknown": (
         {"stack_availability_zones": ["ap-northeast-1a", "ap-northeast-1z"]},
@@ -52,7 +54,27 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     "logout-path-malformed": ({"stack_logged_out_path": "/bye*"}, ["stack_logged_out_path", "/bye*", "wildcards"]),
     "cookie-name-malformed": ({"stack_session_cookie_name": "a;b"}, ["stack_session_cookie_name", "a;b"]),
     "session-too-long": ({"stack_session_timeout": 604801}, ["stack_session_timeout", "604801"]),
+    "sidecar-unreachable": (
+        {"stack_sidecars": [{"name": "proxy", "image": "nginx"}]},
+        ["stack_sidecars", "nginx", "stack_nat"],
+    ),
+    "sidecar-circle": (
+        {"stack_nat": "single", "stack_sidecars": [{"name": "proxy", "image": "nginx", "depends_on": [SELF]}]},
+        ["stack_sidecars", "circle", "proxy"],
+    ),
+    "sidecar-greedy": (
+        {"stack_nat": "single", "stack_sidecars": [{"name": "proxy", "image": "nginx", "cpu": 1024}]},
+        ["stack_sidecars", "1024", "512"],
+    ),
+    "secret-unreadable": ({"stack_secrets": {"TOKEN": "hunter2"}}, ["stack_secrets", "TOKEN", "ARN"]),
+    "stop-timeout-too-long": ({"ecs_service_stop_timeout": 121}, ["ecs_service_stop_timeout", "121", "120"]),
     "nat-unknown": ({"stack_nat": "double"}, ["stack_nat", "double"]),
+    "tokens-without-issuer": (
+        {"stack_login": False, "stack_machine_paths": ["/hooks"]},
+        ["stack_machine_paths", "/hooks", "alb_https_jwt_issuer"],
+    ),
+    "login-without-pool": ({"cognito_auth_enabled": False}, ["stack_login", "alb_https_user_pool_arn"]),
+    "type-wrong": ({"ecs_service_wait_timeout": "soon"}, ["ecs_service_wait_timeout", "soon"]),
 }
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_the_run_stops_with_the_records_and_resumes(play: Any, local_aws: LocalA
     stopped = play(playbook, {"hello": HOST})
     assert time.monotonic() - started < 60
     failed = failed_result(stopped)
-    assert stopped.status == 2
+    assert stopped.status == 11
     assert failed["failure"]["code"] == "delegation_missing"
     assert failed["msg"].startswith(f"delegation_missing: {DOMAIN} ")
     assert f"in the zone {PARENT}" in failed["msg"]
@@ -80,6 +81,61 @@ def test_the_run_stops_with_the_records_and_resumes(play: Any, local_aws: LocalA
     assert resumed.status == 0, resumed.failure("hello") + resumed.stderr
     zones = local_aws.client("route53").list_hosted_zones_by_name(DNSName=DOMAIN)["HostedZones"]
     assert [zone["Name"] for zone in zones].count(f"{DOMAIN}.") == 1
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"GATEHOUSE_DELEGATION_EXIT_CODE": "0"}, {"ANSIBLE_CALLBACKS_ENABLED": "ansible.posix.timer"}],
+    ids=["zero", "no callback"],
+)
+def test_who_wants_ansibles_own_status_gets_it(play: Any, playbook: str, environment: dict[str, str]) -> None:
+    other = {**HOST, "stack_name": "other", "stack_domain": f"other.{PARENT}"}
+    assert play(playbook, {"hello": other}, **environment).status == 2
+
+
+def test_another_failure_beside_it_is_a_failure(play: Any, playbook: str) -> None:
+    other = {**HOST, "stack_name": "other", "stack_domain": f"other.{PARENT}"}
+    run = play(playbook, {"hello": other, "broken": {**other, "stack_name": "-"}})
+    assert failed_result(run)["failure"]["code"] == "delegation_missing"
+    assert run.status == 2
+
+
+OTHER_PARENT = "company.localhost"
+TRUST = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+
+
+@pytest.fixture
+def other_account(local_aws: LocalAws) -> LocalAws:
+    """Another account, which owns a parent domain and lets a role of its own write there."""
+    account = LocalAws({**local_aws.environment, "AWS_ACCESS_KEY_ID": "999988887777"})
+    account.client("route53").create_hosted_zone(Name=OTHER_PARENT, CallerReference=OTHER_PARENT)
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
+    account.client("iam").create_role(RoleName="delegate", AssumeRolePolicyDocument=policy)
+    return account
+
+
+def test_a_parent_in_another_account_is_written_through_its_role(
+    play: Any, local_aws: LocalAws, playbook: str, other_account: LocalAws
+) -> None:
+    domain = f"hello.{OTHER_PARENT}"
+    variables = {
+        **HOST,
+        "stack_name": "across",
+        "stack_parent_domain": OTHER_PARENT,
+        "stack_parent_managed": True,
+        "stack_parent_role_arn": "arn:aws:iam::999988887777:role/delegate",
+        "stack_domain": domain,
+    }
+    run = play(playbook, {"hello": variables})
+    assert run.status == 0, run.failure("hello") + run.stderr
+    ours = local_aws.client("route53").list_hosted_zones_by_name(DNSName=domain)["HostedZones"][0]
+    served = local_aws.client("route53").get_hosted_zone(Id=ours["Id"])["DelegationSet"]["NameServers"]
+    route53 = other_account.client("route53")
+    (parent,) = route53.list_hosted_zones()["HostedZones"]
+    records = route53.list_resource_record_sets(HostedZoneId=parent["Id"])["ResourceRecordSets"]
+    (delegation,) = [one for one in records if (one["Name"], one["Type"]) == (f"{domain}.", "NS")]
+    assert sorted(one["Value"].rstrip(".") for one in delegation["ResourceRecords"]) == sorted(served)
+    assert play(playbook, {"hello": variables}).changed() == 0
 
 
 def test_a_parent_of_somebody_else_takes_no_role(play: Any, playbook: str) -> None:

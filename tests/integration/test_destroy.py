@@ -26,7 +26,15 @@ DOMAIN = f"{NAME}.{PARENT}"
 # Kinds that vanish together; between them every kind of resource that there is.
 ROUNDS: dict[str, tuple[str, ...]] = {
     "service-image-records-exits": (
-        *("ecs_service", "ecs_task_definition", "ecs_cluster", "log_group", "iam_role", "ecr_repository"),
+        *(
+            "scalable_target",
+            "ecs_service",
+            "ecs_task_definition",
+            "ecs_cluster",
+            "log_group",
+            "iam_role",
+            "ecr_repository",
+        ),
         *("login_domain", "dns_record", "vpc_endpoint", "nat_gateway", "elastic_ip"),
     ),
     "entrance-login-zone-network": (
@@ -37,7 +45,19 @@ ROUNDS: dict[str, tuple[str, ...]] = {
 }
 # Gone before the last destroy; the delegation then leads to a zone that does not exist.
 HALF = ("login_domain", "ecs_service", "iam_role", "user_pool", "vpc_endpoint", "dns_record", "dns_zone")
-SERVICES = ("acm", "alb", "cloudwatch_logs", "cognito", "ec2", "ecr", "ecs", "iam", "route53", "s3")
+SERVICES = (
+    "acm",
+    "alb",
+    "application_autoscaling",
+    "cloudwatch_logs",
+    "cognito",
+    "ec2",
+    "ecr",
+    "ecs",
+    "iam",
+    "route53",
+    "s3",
+)
 # What AWS remembers of the dead, too: changes it made, ECS its revisions and services, NAT gateways for an hour.
 HISTORY = ("route53.changes ", "ecs.task_def", "ecs.services ", "ecs.tags ", "ecs.tasks ", "ec2.nat_gateways ")
 DEAD = "'nat-"
@@ -69,6 +89,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "stack_app_path": str(app),
         "stack_architecture": architecture,
         "stack_desired_count": 0,
+        "stack_autoscaling": {"min_capacity": 0, "max_capacity": 1, "requests_per_target": 500},
         # The names of this test lead nowhere: the front door may stand on any port.
         "stack_smoke_test": False,
         "stack_force_delete": True,

@@ -141,6 +141,11 @@ def test_a_tag_of_another_source_is_refused(environments: Environments) -> None:
         ({"stack_image_source": "image-dev"}, "is image-dev itself: name another environment"),
         ({"stack_image_source": {"region": "eu-west-1"}}, "names neither environment nor repository"),
         ({"stack_image_source": "image-prod"}, "Source repository image-prod does not exist"),
+        ({"ecr_image_builder": "docker"}, "lacks what builder docker needs: add Dockerfile, or set"),
+        (
+            {"ecr_image_build_command": "", "ecr_image_artifact": ""},
+            "lacks what builder oci needs: add Cargo.toml and Cargo.lock, or set",
+        ),
         ({"ecr_image_size_limit": 1000}, "MB compressed, more than size_limit allows"),
         (
             {"ecr_image_build_command": "sh -c 'mkdir -p out && gcc -o out/hello main.c'"},

@@ -93,6 +93,14 @@ def test_a_plan_on_an_empty_account_only_adds(first_plan: tuple[Outcome, list[st
     assert writes == []
 
 
+def test_the_login_rule_names_a_domain_that_exists(runs: dict[str, Outcome], own_aws: LocalAws) -> None:
+    actions = [call["action"] for call in own_aws.calls()]
+    domain = actions.index("cognito-idp:CreateUserPoolDomain")
+    assert runs["empty applied"].run.status == 0
+    assert actions.index("elasticloadbalancing:CreateLoadBalancer") < domain
+    assert domain < actions.index("elasticloadbalancing:CreateRule")
+
+
 def test_what_was_added_is_unchanged_from_then_on(runs: dict[str, Outcome]) -> None:
     added = {(resource, name) for _action, resource, name in runs["empty applied"].changes()}
     assert runs["converged"].unchanged() == added

@@ -128,8 +128,15 @@ def delete_endpoint(aws: LocalAws, endpoint: Found) -> None:
     aws.client("ec2").delete_vpc_endpoints(VpcEndpointIds=[endpoint["id"]])
 
 
+def delete_target(aws: LocalAws, target: Found) -> None:
+    aws.client("application-autoscaling").deregister_scalable_target(
+        ServiceNamespace="ecs", ResourceId=target["name"], ScalableDimension="ecs:service:DesiredCount"
+    )
+
+
 DELETIONS: dict[str, Callable[[LocalAws, Found], None]] = {
     "login_domain": simple("cognito-idp", "delete_user_pool_domain", Domain="name", UserPoolId="id"),
+    "scalable_target": delete_target,
     "ecs_service": delete_service,
     "ecs_task_definition": simple("ecs", "deregister_task_definition", taskDefinition="id"),
     "ecs_cluster": simple("ecs", "delete_cluster", cluster="name"),
