@@ -186,11 +186,11 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Change,
     Fields,
     Plan,
-    run,
     tag_differences,
     tags_after,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records import change_records, key_of
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "domain_name": {"type": "str", "required": True},

@@ -205,10 +205,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     differences,
-    run,
     tag_differences,
     tags_after,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 SCHEDULE: dict[str, Any] = {
     "name": {"type": "str", "required": True},

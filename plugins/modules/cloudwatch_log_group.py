@@ -123,10 +123,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Fields,
     Plan,
     differences,
-    run,
     tag_differences,
     tags_after,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 # What CloudWatch Logs accepts, beside "for ever".
 RETENTIONS = [

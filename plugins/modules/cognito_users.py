@@ -173,8 +173,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     PlanRefusedError,
     differences,
     is_known,
-    run,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "user_pool_id": {"type": "str", "required": True},

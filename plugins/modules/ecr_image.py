@@ -251,8 +251,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     is_known,
-    run,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 CA_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 ARGUMENT_SPEC: dict[str, Any] = {

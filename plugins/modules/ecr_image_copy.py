@@ -181,8 +181,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     is_known,
-    run,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 SOURCE_TAG_PREFIX = "src-"
 TAG_DIGITS = 32

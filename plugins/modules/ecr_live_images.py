@@ -101,14 +101,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._client import a
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image import api
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.errors import ImageError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.live import live_tag
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
-    Action,
-    Change,
-    Fields,
-    Plan,
-    is_known,
-    run,
-)
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Action, Change, Fields, Plan, is_known
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "repository": {"type": "str", "required": True},

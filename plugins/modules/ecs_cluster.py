@@ -203,10 +203,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     differences,
-    run,
     tag_differences,
     tags_after,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 EXECUTE_COMMAND: dict[str, Any] = {
     "logging": {"type": "str", "choices": ["NONE", "DEFAULT", "OVERRIDE"], "default": "DEFAULT"},

@@ -387,11 +387,11 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     PlanRefusedError,
     differences,
     is_known,
-    run,
     tag_differences,
     tags_after,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._progress import Progress
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 LOAD_BALANCER: dict[str, Any] = {
     "target_group_arn": {"type": "str", "required": True},

@@ -202,9 +202,9 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Fields,
     Plan,
     PlanRefusedError,
-    run,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._progress import Progress
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},

@@ -372,10 +372,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Fields,
     Plan,
     PlanRefusedError,
-    run,
     tag_differences,
     tags_after,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 HEALTH_CHECK: dict[str, Any] = {
     "command": {"type": "list", "elements": "str", "required": True},

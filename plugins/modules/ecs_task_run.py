@@ -205,9 +205,9 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     is_known,
-    run,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._progress import Progress
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "cluster": {"type": "str", "required": True},

@@ -192,10 +192,10 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     differences,
-    run,
     tag_differences,
     tags_after,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},

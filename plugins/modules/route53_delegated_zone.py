@@ -162,7 +162,6 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Fields,
     Plan,
     PlanRefusedError,
-    run,
     tag_differences,
     tags_after,
 )
@@ -172,6 +171,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records
     host_name,
     normalised,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},

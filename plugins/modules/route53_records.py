@@ -189,7 +189,6 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     Plan,
     PlanRefusedError,
     is_known,
-    run,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records import (
     Record,
@@ -200,6 +199,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records
     normalised,
     wait_insync,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 ALIAS_SPEC: dict[str, Any] = {
     "dns_name": {"type": "str", "required": True},

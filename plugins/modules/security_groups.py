@@ -193,7 +193,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._client import a
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.calls import perform, when_visible
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.group_plan import DIRECTIONS, plan, summarise
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.rules import rules_of
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields, Plan, is_known, run
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields, Plan, is_known
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 RULE: dict[str, Any] = {
     "type": "list",

@@ -127,7 +127,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.account 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.links import judge, links_of, report
 from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.oracle import Oracle
 from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.state import Declared
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import BotoCoreError, ClientError, Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import BotoCoreError, ClientError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.naming import Stack
 
 ARGUMENT_SPEC: dict[str, Any] = {

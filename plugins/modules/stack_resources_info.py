@@ -131,7 +131,8 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client, clients_of
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import BotoCoreError, ClientError, Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import BotoCoreError, ClientError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.finders import FINDERS
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.naming import OWNER_TAG, Stack, others
 

@@ -224,7 +224,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.endpoint_pl
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.waiters import wait_for
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ownership import is_owned
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Action, Fields, Plan, is_known, run
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Action, Fields, Plan, is_known
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 COMMON: dict[str, Any] = {
     "services": {"type": "list", "elements": "str", "default": []},

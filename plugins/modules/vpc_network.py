@@ -219,7 +219,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_api
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_plan import plan
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_removal import summarise
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.waiters import wait_for
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields, Plan, run
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields, Plan
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
 SUBNETS: dict[str, Any] = {
     "type": "list",

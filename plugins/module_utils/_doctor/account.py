@@ -24,7 +24,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.fabric i
 from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.state import Declared, State, Unread
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services import described
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2 import api as elbv2
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import ClientError, Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import ClientError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._stack.finders import (
     LISTINGS,
     LOGIN_REGION,

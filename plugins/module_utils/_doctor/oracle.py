@@ -20,7 +20,8 @@ from typing import Any
 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.readers import DENIED
 from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.state import NotCheckedError
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import ClientError, Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import ClientError
 
 ALLOWED = "allowed"
 EXPLICIT = "explicitDeny"

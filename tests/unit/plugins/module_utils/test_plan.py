@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.gatehouse.fargate.plugins.module_utils import _plan as subject
+from ansible_collections.gatehouse.fargate.plugins.module_utils import _runner as runner
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Action, Change, Plan
 from botocore.exceptions import ClientError
 
@@ -61,7 +62,7 @@ class Account:
 def run(account: Account, module: RecordingModule, **overrides: Any) -> RecordingModule:
     functions = {"describe": account.describe, "plan": account.plan, "apply": account.apply, **overrides}
     with pytest.raises(ModuleExitError):
-        subject.run(module, "thing", **functions)
+        runner.run(module, "thing", **functions)
     return module
 
 
