@@ -70,6 +70,7 @@ from ansible import constants, context
 from ansible.plugins.callback import CallbackBase
 from ansible_collections.gatehouse.fargate.plugins.module_utils._report.prices import monthly_total, price_table
 from ansible_collections.gatehouse.fargate.plugins.module_utils._report.tables import plan_table, report_table
+from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import controller
 
 Fields = dict[str, Any]
 Key = tuple[str, str]
@@ -198,8 +199,10 @@ class CallbackModule(CallbackBase):
         # What is known of each host that had a task: how long its last play took, how it ended.
         self._reports: dict[str, Fields] = {}
 
-    def v2_playbook_on_play_start(self, play: Any) -> None:  # noqa: ARG002 - Ansible's name
+    def v2_playbook_on_play_start(self, play: Any) -> None:
         self._play_started = time.monotonic()
+        if play.connection == controller.CONNECTION:
+            controller.prepare()
 
     def v2_runner_on_ok(self, result: Any) -> None:
         report = self._report_of(result)

@@ -14,7 +14,8 @@ description:
   - Every module still has a process of its own, with the environment, working directory and umask it would have
     otherwise. Nothing that depends on credentials or on a task is kept from one module to the next.
   - The interpreter starts with the first task, accepts connections only from the user who runs Ansible, and ends with
-    Ansible, however that ends.
+    Ansible, however that ends. Where the callback P(gatehouse.fargate.plan#callback) is enabled it starts with the
+    play, and the plugins of the roles are loaded once and not by each task.
   - The arguments and the environment of a module travel through a socket, not through files or command lines.
 author:
   - Gatehouse contributors (@gatehouse)
@@ -64,19 +65,15 @@ EXAMPLES = r"""
 """
 
 import gc
-import hashlib
-import json
 import os
 from multiprocessing import parent_process
 from typing import Any
 
-import ansible
 from ansible import constants
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.connection.local import Connection as LocalConnection
-from ansible.utils.collection_loader import AnsibleCollectionConfig
 from ansible.utils.display import Display
-from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import builder
+from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import builder, controller
 from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm.client import (
     HandedBackError,
     LostError,
@@ -114,16 +111,8 @@ class Connection(LocalConnection):
 
     def _start(self) -> None:
         """Early, so that the interpreter gets ready during the tasks that run no module."""
-        settings = {
-            "ansible": os.path.dirname(str(ansible.__file__)),
-            "roots": list(AnsibleCollectionConfig.collection_paths),
-            "services": self.get_option("services"),
-        }
-        key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:12]
         try:
-            builder.install()
-            self._warm = Warm(os.path.join(constants.DEFAULT_LOCAL_TMP, f"warm-{key}"))
-            self._warm.start(settings)
+            self._warm = controller.start(self.get_option("services"))
         except UnavailableError as error:
             self._fall_back(str(error))
 

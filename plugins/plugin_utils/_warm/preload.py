@@ -12,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Sequence
+import pkgutil
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
 OURS = "ansible_collections.gatehouse.fargate.plugins.module_utils"
 UTILITIES = (
     "ansible.module_utils.basic",
+    "ansible.module_utils.common.yaml",
     "ansible.module_utils._internal._json._profiles._module_legacy_c2m",
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     "boto3",
@@ -27,7 +29,11 @@ UTILITIES = (
     "ansible_collections.amazon.aws.plugins.module_utils.tagging",
     "ansible_collections.amazon.aws.plugins.module_utils.transformation",
     "ansible_collections.amazon.aws.plugins.module_utils.waiters",
+    "ansible_collections.amazon.aws.plugins.module_utils.waiter",
+    "ansible.module_utils.urls",
 )
+# It loads the SDK of Docker, which nothing but a build needs.
+RARE = {f"{OURS}._image.engine", f"{OURS}._image.builders"}
 
 
 def load(ansible: str, services: Sequence[str]) -> None:
@@ -35,7 +41,7 @@ def load(ansible: str, services: Sequence[str]) -> None:
     found = os.path.dirname(str(import_module("ansible").__file__))
     if found != ansible:
         raise RuntimeError(f"the interpreter finds Ansible in {found}, and ansible-playbook runs from {ansible}")
-    for name in UTILITIES:
+    for name in (*UTILITIES, *own_utilities()):
         # What is not installed is not needed, or is missed by the module that needs it.
         with contextlib.suppress(ImportError):
             import_module(name)
@@ -43,9 +49,17 @@ def load(ansible: str, services: Sequence[str]) -> None:
         keep_descriptions(services)
 
 
+def own_utilities() -> Iterator[str]:
+    """The collection's utilities, of which each module needs some."""
+    for found in pkgutil.walk_packages(import_module(OURS).__path__, f"{OURS}."):
+        if found.name not in RARE:
+            yield found.name
+
+
 def keep_descriptions(services: Sequence[str]) -> None:
     """Lets all sessions of a process share what botocore read, and reads it for these services."""
     share_loader()
+    keep_session()
     import botocore.exceptions
     import botocore.session
 
@@ -56,7 +70,8 @@ def keep_descriptions(services: Sequence[str]) -> None:
     for service in services:
         with contextlib.suppress(botocore.exceptions.DataNotFoundError, botocore.exceptions.UnknownServiceError):
             empty_prose(loader.load_service_model(service, "service-2"))
-            loader.load_service_model(service, "endpoint-rule-set-1")
+            for kind in ("endpoint-rule-set-1", "paginators-1", "waiters-2"):
+                loader.load_service_model(service, kind)
     # Gives back what the texts took.
     ctypes.CDLL(None).malloc_trim(0)
 
@@ -86,3 +101,15 @@ def share_loader() -> None:
         return shared[search_path_string]
 
     botocore.loaders.create_loader = botocore.session.create_loader = create_loader
+
+
+def keep_session() -> None:
+    """Gives the first session of each process without the time its handlers take; it has read no setting yet."""
+    import botocore.session
+
+    create, unused = botocore.session.get_session, [botocore.session.Session()]
+
+    def get_session(env_vars: Any = None) -> Any:
+        return unused.pop() if unused and env_vars is None else create(env_vars)
+
+    botocore.session.get_session = get_session

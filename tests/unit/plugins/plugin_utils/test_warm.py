@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -19,6 +20,7 @@ from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import (
     boot,
     builder,
     client,
+    controller,
     module_process,
     server,
     wire,
@@ -231,3 +233,40 @@ def test_patience_lasts_until_the_next_deadline() -> None:
         serving.children.append(server.Child(0, owner, listener, deadline=0.0))
         assert serving.patience() == pytest.approx(0.01)
     serving.poll.close()
+
+
+EARLY = """
+import sys
+from ansible.plugins.loader import init_plugin_loader
+init_plugin_loader()
+from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import controller
+controller.load_plugins()
+print(*(f"{kind.type}:{name}" for kind, name in controller.plugins() if kind.get(name, class_only=True) is None))
+print(*(name for name in sys.modules if ".plugins.filter." in name))
+"""
+
+
+def test_all_plugins_that_are_loaded_early_exist() -> None:
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, check=True)
+    missing, filters = (line.split() for line in done.stdout.split("\n")[:2])
+    assert missing == []
+    folder = Path(controller.__file__).parents[2] / "filter"
+    assert {name.rpartition(".")[2] for name in filters} >= {file.stem for file in folder.glob("*.py")}
+
+
+LATE = """
+import os
+import boto3
+from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import preload
+preload.keep_session()
+os.environ["AWS_DEFAULT_REGION"] = "eu-central-1"
+first, second = boto3.Session(), boto3.Session(region_name="eu-west-1")
+assert first._session is not second._session
+print(first.region_name, second.region_name)
+"""
+
+
+def test_a_session_made_early_is_given_once_and_reads_its_settings_late() -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+    done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["eu-central-1", "eu-west-1"]
