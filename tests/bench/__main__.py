@@ -5,7 +5,7 @@
 
     python -m bench                   everything, with AWS's times as they are documented
     python -m bench --scale 0.1       with a tenth of AWS's times
-    python -m bench no_waits fleet    only these parts; the page is not written
+    python -m bench no_waits fleet    only these parts; the others are as they were measured last
 
 Each part has a local AWS of its own. Where Terraform and its AWS provider are installed, an equivalent stack is
 applied beside ours.
@@ -46,10 +46,12 @@ def main() -> None:
     wanted = options.parts or list(PARTS)
     with tempfile.TemporaryDirectory(prefix="gatehouse-bench-") as folder:
         bench = Bench(Path(folder), options.port, options.scale, tuple(options.fleets))
-        sections = [PARTS[part](bench) for part in wanted]
+        for part in wanted:
+            report.keep(part, PARTS[part](bench))
+    sections = [section for part in PARTS if (section := report.kept(part))]
     text = report.page(sections, options.scale)
     print(text)
-    if not options.parts:
+    if len(sections) == len(PARTS):
         report.write(text, sections)
 
 

@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE = DOCS / "performance.md"
+RESULTS = DOCS.parent / ".cache" / "bench"
 REMARKS = Path(__file__).resolve().parent / "remarks.md"
 
 
@@ -34,6 +36,20 @@ class Section:
     figures: list[Figure]
     notes: list[str] = field(default_factory=list)
     pictures: dict[str, str] = field(default_factory=dict)
+
+
+def keep(part: str, section: Section) -> None:
+    """Parts can be measured one by one: the page is put together from the last result of each."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{part}.json").write_text(json.dumps(asdict(section)), encoding="utf-8")
+
+
+def kept(part: str) -> Section | None:
+    file = RESULTS / f"{part}.json"
+    if not file.exists():
+        return None
+    fields = json.loads(file.read_text(encoding="utf-8"))
+    return Section(**{**fields, "figures": [Figure(**figure) for figure in fields["figures"]]})
 
 
 def page(sections: Iterable[Section], scale: float) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from ansible_collections.gatehouse.fargate.tests.bench import report
 from ansible_collections.gatehouse.fargate.tests.bench.critical_path import (
     Step,
     critical_path,
@@ -90,3 +91,16 @@ def test_memory_counts_every_process_at_once() -> None:
 def test_status_is_the_commands(status: int) -> None:
     command = [sys.executable, str(BENCH / "cost.py"), "--", sys.executable, "-c", f"raise SystemExit({status})"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == status
+
+
+def test_a_part_that_was_measured_alone_joins_what_was_measured_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "results")
+    section = report.Section(
+        "Alone", "Why.", [report.Figure("a run", "1.0 s", "at most 2 s")], pictures={"a.svg": "<svg/>"}
+    )
+    assert report.kept("alone") is None
+    report.keep("alone", section)
+    assert report.kept("alone") == section
+    assert "| a run | 1.0 s | at most 2 s |" in report.page([section], 1.0)
