@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import os
 import pkgutil
+import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Any
@@ -32,8 +33,8 @@ UTILITIES = (
     "ansible_collections.amazon.aws.plugins.module_utils.waiter",
     "ansible.module_utils.urls",
 )
-# It loads the SDK of Docker, which nothing but a build needs.
-RARE = {f"{OURS}._image.engine", f"{OURS}._image.builders"}
+# What nothing but a build or a missing delegation needs brings large packages along.
+RARE = {f"{OURS}._image.engine", f"{OURS}._image.builders", f"{OURS}._dns.delegation"}
 
 
 def load(ansible: str, services: Sequence[str]) -> None:
@@ -67,26 +68,43 @@ def keep_descriptions(services: Sequence[str]) -> None:
     for name in ("endpoints", "partitions", "_retry", "sdk-default-configuration"):
         with contextlib.suppress(botocore.exceptions.DataNotFoundError):
             loader.load_data(name)
+    slimmer = Slimmer()
     for service in services:
         with contextlib.suppress(botocore.exceptions.DataNotFoundError, botocore.exceptions.UnknownServiceError):
-            empty_prose(loader.load_service_model(service, "service-2"))
+            slimmer.slim(loader.load_service_model(service, "service-2"))
             for kind in ("endpoint-rule-set-1", "paginators-1", "waiters-2"):
                 loader.load_service_model(service, kind)
-    # Gives back what the texts took.
+    # Gives back what was left out.
+    del slimmer
     ctypes.CDLL(None).malloc_trim(0)
 
 
-def empty_prose(description: Any) -> None:
-    """Empties the documentation, a fifth of what the descriptions of the services occupy."""
-    left = [description]
-    while left:
-        item = left.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("documentation"), str):
-                item["documentation"] = ""
-            left.extend(item.values())
-        elif isinstance(item, list):
-            left.extend(item)
+class Slimmer:
+    """Empties the documentation in descriptions, and keeps equal texts and equal small parts once."""
+
+    def __init__(self) -> None:
+        self._parts: dict[Any, Any] = {}
+
+    def slim(self, item: Any) -> Any:
+        if isinstance(item, str):
+            return sys.intern(item)
+        if isinstance(item, list):
+            item[:] = map(self.slim, item)
+        elif isinstance(item, dict):
+            return self._slim_dict(item)
+        return item
+
+    def _slim_dict(self, item: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(item.get("documentation"), str):
+            # Not removed: botocore expects the text of some parameters.
+            item["documentation"] = ""
+        for key, value in item.items():
+            item[key] = self.slim(value)
+        if any(isinstance(value, (dict, list)) for value in item.values()):
+            return item
+        # True and 1 are equal, but not the same.
+        known: dict[str, Any] = self._parts.setdefault(tuple((*pair, type(pair[1])) for pair in item.items()), item)
+        return known
 
 
 def share_loader() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import botocore.session
 import pytest
 from ansible.executor import module_common
 from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import (
@@ -22,6 +24,7 @@ from ansible_collections.gatehouse.fargate.plugins.plugin_utils._warm import (
     client,
     controller,
     module_process,
+    preload,
     server,
     wire,
 )
@@ -270,3 +273,27 @@ def test_a_session_made_early_is_given_once_and_reads_its_settings_late() -> Non
     environment = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
     done = subprocess.run([sys.executable, "-c", LATE], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["eu-central-1", "eu-west-1"]
+
+
+def test_slim_descriptions_say_the_same() -> None:
+    loader = botocore.session.get_session().get_component("data_loader")
+    for service in ("s3", "ecs"):
+        whole = loader.load_service_model(service, "service-2")
+        slim = preload.Slimmer().slim(copy.deepcopy(whole))
+        assert slim == without_prose(whole)
+        assert slim["metadata"] == whole["metadata"]
+
+
+def without_prose(item: Any) -> Any:
+    if isinstance(item, dict):
+        return {
+            key: "" if key == "documentation" and isinstance(value, str) else without_prose(value)
+            for key, value in item.items()
+        }
+    return [without_prose(part) for part in item] if isinstance(item, list) else item
+
+
+def test_equal_parts_of_descriptions_are_kept_once_but_true_is_not_one() -> None:
+    slim = preload.Slimmer().slim([{"shape": "Text"}, {"shape": "Text"}, {"max": 1}, {"max": True}])
+    assert slim[0] is slim[1]
+    assert [type(part["max"]) for part in slim[2:]] == [int, bool]
