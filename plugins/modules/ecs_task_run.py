@@ -40,7 +40,8 @@ options:
       - The command, split into words as a shell would, but run by none. Words with spaces need quotes.
       - It takes the place of the image's C(CMD) and is handed to the image's C(ENTRYPOINT), which AWS cannot
         replace for one task.
-      - It is shown in results and kept by AWS; pass secrets as secrets of the task definition.
+      - AWS keeps it in clear text, in what it tells of the task and in CloudTrail; prefer secrets of the task
+        definition. Of what O(sensitive_variables) and O(sensitive_values) name, results show nothing.
     type: str
   argv:
     description: The same as a list of words.
@@ -69,6 +70,18 @@ options:
       - For commands that go before a rollout, so that a run without one stays without a task.
     type: bool
     default: false
+  sensitive_variables:
+    description:
+      - Names of environment variables of the task definition whose values are masked in log lines and in the command.
+      - Values of its secrets are known to the container alone. What the container logs of them is shown as it is.
+    type: list
+    elements: str
+    default: []
+  sensitive_values:
+    description: More that is masked there, such as what a vault put into O(cmd).
+    type: list
+    elements: str
+    default: []
   tags:
     description: Tags of the task, beside those of its task definition.
     type: dict
@@ -126,7 +139,7 @@ task_run:
       description: Container that ran the command.
       type: str
     command:
-      description: The words of the command.
+      description: The words of the command, masked.
       type: list
       elements: str
     exit_code:
@@ -139,7 +152,7 @@ task_run:
       description: Log stream of the container.
       type: str
     lines:
-      description: The last 30 lines of the log.
+      description: The last 30 lines of the log, masked.
       type: list
       elements: str
 rc:
@@ -180,6 +193,7 @@ from uuid import uuid4
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.errors import TaskDefinitionErrors
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.masking import forms, secret_values
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.release_api import read_service
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.task_api import (
     Log,
@@ -196,6 +210,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.task_runs i
     refuse_incomplete,
     run_request,
     settings,
+    shown,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
     KNOWN_AFTER_APPLY,
@@ -221,6 +236,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "assign_public_ip": {"type": "bool"},
     "platform_version": {"type": "str", "default": ""},
     "unless_deployed": {"type": "bool", "default": False},
+    "sensitive_variables": {"type": "list", "elements": "str", "default": []},
+    "sensitive_values": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "tags": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 3600},
     "live_output": {"type": "bool", "default": True},
@@ -234,7 +251,7 @@ def describe(client: Any, params: Fields) -> Fields:
     """Returns the settings that the task will have, as far as they are known yet."""
     wanted = params["service"] and is_known(params["cluster"])
     service = read_service(client, params["cluster"], params["service"]) if wanted else {}
-    planned = settings(service, params)
+    planned = {**settings(service, params), "secrets": forms(params["sensitive_values"])}
     definition = read_definition(client, planned["task_definition"]) if is_known(planned["task_definition"]) else {}
     if not definition:
         return {**planned, **NO_DEFINITION, "container": params["container"] or KNOWN_AFTER_APPLY}
@@ -244,6 +261,7 @@ def describe(client: Any, params: Fields) -> Fields:
         "task_definition": definition["taskDefinitionArn"],
         "container": container["name"],
         "definition": container,
+        "secrets": forms([*params["sensitive_values"], *secret_values(definition, params["sensitive_variables"])]),
         "deployed": definition["taskDefinitionArn"] == service.get("taskDefinition"),
     }
 
@@ -258,13 +276,11 @@ def plan(current: Fields, params: Fields) -> Plan:
     refuse_incomplete(planned, params)
     if not planned["definition"] and is_known(planned["task_definition"]):
         raise PlanRefusedError(f"task_definition is {planned['task_definition']}, and there is none of this name.")
-    shown = {key: planned[key] for key in ("task_definition", "container", "command")}
+    told = shown(planned)
     if params["unless_deployed"] and planned["deployed"]:
-        return Plan({"id": "", **shown})
-    name = f"{planned['task_definition'].rsplit('/', 1)[-1]} {shlex.join(planned['command'])}"
-    return Plan(
-        {"id": KNOWN_AFTER_APPLY, **shown}, (Change(Action.CREATE, "ecs_task", name, after=shown, call=planned),)
-    )
+        return Plan({"id": "", **told})
+    name = f"{planned['task_definition'].rsplit('/', 1)[-1]} {shlex.join(told['command'])}"
+    return Plan({"id": KNOWN_AFTER_APPLY, **told}, (Change(Action.CREATE, "ecs_task", name, after=told, call=planned),))
 
 
 def words(params: Fields) -> list[str]:
@@ -282,16 +298,15 @@ def apply(module: AnsibleAWSModule, client: Any, planned: Fields) -> Fields:
     except TaskNotStartedError as error:
         module.fail_json(msg=str(error))
     place = log_of(planned["definition"], identifier(task))
-    log = Log(aws_client(module, "logs", region=place["region"]) if place else None, place)
+    log = Log(aws_client(module, "logs", region=place["region"]) if place else None, place, planned["secrets"])
     with Progress(params["progress_path"], "waiting for the task") as progress:
         ended = follow(client, task, planned["container"], log, progress, params["timeout"])
     trouble, lines = problem(ended, params["timeout"]), list(log.last)
-    shown = {key: planned[key] for key in ("task_definition", "container", "command")}
     stream = {"log_group": place.get("group", ""), "log_stream": place.get("stream", ""), "lines": lines}
     if trouble:
         message = failure(planned, ended, trouble, lines)
-        module.fail_json(msg=message, rc=ended["exit_code"], failure={**ended, **shown, **stream})
-    return {"id": ended["id"], **shown, "exit_code": ended["exit_code"], **stream}
+        module.fail_json(msg=message, rc=ended["exit_code"], failure={**ended, **shown(planned), **stream})
+    return {"id": ended["id"], **shown(planned), "exit_code": ended["exit_code"], **stream}
 
 
 def main() -> None:

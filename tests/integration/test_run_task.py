@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import LocalAws, PlaybookRun, run_playbook
+from conftest import ROOT, LocalAws, PlaybookRun, run_playbook
 from in_process import Modules
 from small_service import REGION, SmallService, extra, results
 
@@ -140,6 +140,10 @@ class Gate:
         self.image = small.image("one")
 
     def deploy(self, command: str, *options: str, **changes: object) -> PlaybookRun:
+        arguments = self.arguments(command, **changes)
+        return run_playbook([*arguments, *options], self._small.aws.environment)
+
+    def arguments(self, command: str, **changes: object) -> list[str]:
         (self._folder / "gate.yml").write_text(GATE, encoding="utf-8")
         inventory = self._folder / "inventory.yml"
         host = {
@@ -153,9 +157,7 @@ class Gate:
             **changes,
         }
         inventory.write_text(yaml.safe_dump({"all": {"hosts": {"small": host}}}), encoding="utf-8")
-        return run_playbook(
-            [str(self._folder / "gate.yml"), "-i", str(inventory), *options], self._small.aws.environment
-        )
+        return [str(self._folder / "gate.yml"), "-i", str(inventory)]
 
 
 def test_the_gate_of_a_rollout(small: SmallService, tmp_path: Path) -> None:
@@ -194,3 +196,40 @@ def test_a_gate_that_is_no_command_is_refused_early(small: SmallService, tmp_pat
     message = gate.deploy("say 'hello").failure("small")
     assert "stack_before_rollout (ecs_service_before_rollout) is 'say 'hello'" in message
     assert small.aws.writes() == []
+
+
+def all_that_is_told(arguments: list[str], aws: LocalAws) -> str:
+    """What a person sees of a playbook who wants to see everything."""
+    environment = {**os.environ, **aws.environment, "ANSIBLE_STDOUT_CALLBACK": "default"}
+    command = ["ansible-playbook", *arguments, "-vvv", "--diff"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+SECRET = {
+    "ecs_service_sensitive_environment": {"MODE": "canary-of-a-variable"},
+    "ecs_service_sensitive_values": ["canary/of a vault"],
+}
+
+
+@pytest.mark.parametrize("status", [0, 5])
+def test_nothing_that_is_marked_is_shown_however_much_is_told(small: SmallService, tmp_path: Path, status: int) -> None:
+    gate = Gate(small, tmp_path)
+    before = tasks_started(small)
+    # The program takes the number at the beginning of its last word for its exit code.
+    command = f"count 1 '{status} canary/of a vault'"
+    deploy = gate.arguments(command, **SECRET, ecs_service_stop_timeout=31 + status)
+    inventory = ["-i", deploy[-1]]
+    once = ["gatehouse.fargate.run_task", *inventory, *extra(command=["count", "1", f"{status} canary/of a vault"])]
+    for arguments in ([*deploy, "--check"], deploy, [*once, "--check"], once):
+        shown = all_that_is_told(arguments, small.aws)
+        assert ("fatal:" in shown) is (status > 0 and "--check" not in arguments), shown
+        assert [line for line in shown.splitlines() if "canary" in line] == []
+        assert "--check" in arguments or "mode (sensitive value)" in shown
+    assert tasks_started(small) == before + 2
+
+
+def test_a_command_that_is_none_is_not_shown_when_it_may_hold_a_secret(small: SmallService, tmp_path: Path) -> None:
+    gate = Gate(small, tmp_path)
+    message = gate.deploy("login 'canary/of a vault", **SECRET).failure("small")
+    assert "stack_before_rollout (ecs_service_before_rollout) is 'not shown'" in message

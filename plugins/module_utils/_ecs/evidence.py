@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import quote
 
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.crash_loops import has_failed
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import Followed
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.digests import task_definition
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.masking import forms, masked, secret_values
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.observation import Look, tolerant
-from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import SENSITIVE, Fields
+from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
 MOST_TASKS = 3
 MOST_EVENTS = 5
@@ -42,7 +42,7 @@ def read_log(clients: Clients, look: Look, wanted: Followed, sensitive: Iterable
     """Returns the last lines of the container that failed; values of the variables named ``sensitive`` are masked."""
     definition = definition_of(clients, wanted)
     stream, lines = log_of(clients, definition, failed_tasks(look) or look.running)
-    return {"log_stream": stream, "log_lines": masked(lines, secret_values(definition, set(sensitive)))}
+    return {"log_stream": stream, "log_lines": masked(lines, forms(secret_values(definition, sensitive)))}
 
 
 def failed_tasks(look: Look) -> list[Fields]:
@@ -88,24 +88,6 @@ def by_guilt(task: Fields) -> list[str]:
 def log_lines(client: Any, group: str, stream: str) -> list[Fields]:
     answer = client.get_log_events(logGroupName=group, logStreamName=stream, limit=MOST_LINES, startFromHead=False)
     return list(answer["events"])[-MOST_LINES:]
-
-
-def secret_values(definition: Fields, names: set[str]) -> set[str]:
-    """Returns what must not be shown: the values themselves, their lines, and how they look in an address."""
-    values = {
-        variable["value"]
-        for container in definition.get("containerDefinitions", [])
-        for variable in container.get("environment", [])
-        if variable["name"] in names
-    }
-    lines = {line for value in values for line in value.splitlines()}
-    return {form for value in values | lines for form in (value, quote(value, safe="")) if form.strip()}
-
-
-def masked(lines: list[str], secrets: set[str]) -> list[str]:
-    for secret in sorted(secrets, key=len, reverse=True):
-        lines = [line.replace(secret, SENSITIVE) for line in lines]
-    return lines
 
 
 def settings(clients: Clients, definition: Fields, service: Fields) -> Fields:

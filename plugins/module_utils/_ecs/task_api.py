@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import missing_is
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.errors import ServiceErrors, when_usable
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.masking import masked
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.task_runs import outcome
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 from ansible_collections.gatehouse.fargate.plugins.module_utils._progress import Progress
@@ -31,11 +32,12 @@ class TaskNotStartedError(Exception):
 
 
 class Log:
-    """The log of one container, read as it grows."""
+    """The log of one container, read as it grows, without what must not be shown."""
 
-    def __init__(self, client: Any, place: Fields) -> None:
+    def __init__(self, client: Any, place: Fields, secrets: set[str]) -> None:
         self._client = client
         self._place = place
+        self._secrets = secrets
         self._token: str | None = None
         self.last: deque[str] = deque(maxlen=MOST_LINES)
 
@@ -61,8 +63,9 @@ class Log:
             self._token = answer["nextForwardToken"]
             if ended:
                 break
-        self.last.extend(found)
-        return found
+        shown = masked(found, self._secrets)
+        self.last.extend(shown)
+        return shown
 
 
 @ServiceErrors.common_error_handler("run the task")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.masking import masked
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies import (
     described_strategy,
     requested_strategy,
@@ -118,10 +119,19 @@ def problem(ended: Fields, timeout: int) -> str:
     return ""
 
 
+def shown(planned: Fields) -> Fields:
+    """Returns what may be said of a task, whoever reads along."""
+    return {
+        "task_definition": planned["task_definition"],
+        "container": planned["container"],
+        "command": masked(planned["command"], planned["secrets"]),
+    }
+
+
 def failure(planned: Fields, ended: Fields, trouble: str, lines: list[str]) -> str:
     """Returns one readable block: what failed, why, and the end of the log."""
     name = planned["task_definition"].rsplit("/", 1)[-1]
-    head = f"Task {ended['id']} of {name} {trouble}: {' '.join(planned['command'])}"
+    head = f"Task {ended['id']} of {name} {trouble}: {' '.join(shown(planned)['command'])}"
     log = ["Its log ends:", *(f"  {line}" for line in lines)] if lines else ["It logged nothing."]
     return "\n".join([head, *log])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import task_api, task_runs
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import masking, task_api, task_runs
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import PlanRefusedError
 
 GIVEN: dict[str, Any] = {
@@ -120,7 +120,7 @@ class Pages:
 
 def test_a_log_is_read_page_by_page_and_then_as_it_grows() -> None:
     logs = Pages(["one"], ["two", "three"])
-    log = task_api.Log(logs, {"group": "g", "stream": "s"})
+    log = task_api.Log(logs, {"group": "g", "stream": "s"}, set())
     assert log.new_lines() == ["one", "two", "three"]
     assert log.new_lines() == []
     logs.pages.append(["four"])
@@ -138,3 +138,28 @@ class Refusing:
 def test_a_task_that_was_not_placed_is_told_with_its_reason() -> None:
     with pytest.raises(task_api.TaskNotStartedError, match=r"RESOURCE:ENI no addresses are left"):
         task_api.start(Refusing(), {})
+
+
+def test_nothing_marked_is_shown_of_a_command() -> None:
+    planned = {"task_definition": "hello:7", "container": "app", "command": ["login", "--token=a/b c"]}
+    planned["secrets"] = masking.forms(["a/b c"])
+    assert task_runs.shown(planned)["command"] == ["login", "--token=(sensitive value)"]
+    ended = {"id": "1", "status": "STOPPED", "exit_code": 1}
+    assert "a/b" not in task_runs.failure(planned, ended, "ended with exit code 1", [])
+
+
+def test_values_are_masked_in_every_form_in_which_a_log_has_them() -> None:
+    definition = {
+        "containerDefinitions": [
+            {"environment": [{"name": "KEY", "value": "first\nsecond"}, {"name": "MODE", "value": "calm"}]},
+            {"name": "proxy", "environment": [{"name": "URL", "value": "p@ss"}]},
+        ]
+    }
+    secrets = masking.forms(masking.secret_values(definition, ["KEY", "URL", "NONE"]))
+    lines = ["read first", "and second", "postgres://u:p%40ss@db in mode calm"]
+    hidden = "(sensitive value)"
+    assert masking.masked(lines, secrets) == [
+        f"read {hidden}",
+        f"and {hidden}",
+        f"postgres://u:{hidden}@db in mode calm",
+    ]
