@@ -3,9 +3,9 @@
 
 """The execution environment runs the collection, in jobs for parts of an inventory as in one for the whole.
 
-Its parts are installed as its build would, but into a folder and a virtual environment: what ansible-builder writes says
-what. Only collections of others are taken from this machine in place of Galaxy. ansible-runner runs the jobs as AWX does,
-with its cut of the inventory: sorted by name, every n-th host.
+Its parts are installed as its build would, but into a folder and a virtual environment: what ansible-builder writes
+says what. Only collections of others are taken from this machine in place of Galaxy. ansible-runner runs the jobs as
+AWX does, with its cut of the inventory: sorted by name, every n-th host.
 """
 
 from __future__ import annotations
