@@ -49,6 +49,10 @@ options:
         description: Role to read the source with, for example of another account.
         type: str
         default: ""
+      external_id:
+        description: What the trust policy of O(source.role_arn) asks for as C(sts:ExternalId), if it does.
+        type: str
+        default: ""
       profile:
         description: AWS profile to read the source with.
         type: str
@@ -190,6 +194,7 @@ SOURCE_SPEC: dict[str, Any] = {
     "repository": {"type": "str", "required": True},
     "region": {"type": "str", "default": ""},
     "role_arn": {"type": "str", "default": ""},
+    "external_id": {"type": "str", "default": ""},
     "profile": {"type": "str", "default": ""},
     "access_key": {"type": "str", "default": "", "no_log": False},
     "secret_key": {"type": "str", "default": "", "no_log": True},
@@ -356,7 +361,7 @@ def source_settings(module: AnsibleAWSModule, source: Fields) -> Fields:
     elif source["access_key"] or not source["inherit"]:
         settings.update(profile_name=None, **given)
     if source["role_arn"]:
-        taken = assume_role(aws_client(module, "sts", **settings), source["role_arn"])
+        taken = assume_role(aws_client(module, "sts", **settings), source["role_arn"], source["external_id"])
         settings.update(
             profile_name=None,
             aws_access_key_id=taken["AccessKeyId"],
@@ -367,8 +372,9 @@ def source_settings(module: AnsibleAWSModule, source: Fields) -> Fields:
 
 
 @AWSErrorHandler.common_error_handler("take the role to read the source with (source.role_arn)")
-def assume_role(client: Any, role: str) -> Fields:
-    answer = client.assume_role(RoleArn=role, RoleSessionName="gatehouse-promotion")
+def assume_role(client: Any, role: str, external_id: str) -> Fields:
+    agreed = {"ExternalId": external_id} if external_id else {}
+    answer = client.assume_role(RoleArn=role, RoleSessionName="gatehouse-promotion", **agreed)
     return dict(answer["Credentials"])
 
 

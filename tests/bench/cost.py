@@ -3,7 +3,7 @@
 
 """What a command costs as a whole: wall time, CPU of every process that it left behind, and the memory of all at once.
 
-    python cost.py [--memory] -- ansible-playbook ...
+    python cost.py [--memory SECONDS] -- ansible-playbook ...
 
 The command's own output goes to standard error; the last line of standard output is the cost as JSON. It runs in a
 process of its own that inherits every orphan, so that servers which the command started count as well.
@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass
 import psutil
 
 PR_SET_CHILD_SUBREAPER = 36
-SAMPLE_SECONDS = 0.02
+POLL_SECONDS = 0.02
 ORPHAN_SECONDS = 20
 MEGABYTE = 1_000_000
 
@@ -43,13 +43,14 @@ class Cost:
 class MemoryWatch(threading.Thread):
     """Samples the memory of all descendants; shared pages are divided among those who share them (PSS)."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         super().__init__(daemon=True)
         self.peak = 0
+        self._seconds = seconds
         self._over = threading.Event()
 
     def run(self) -> None:
-        while not self._over.wait(SAMPLE_SECONDS):
+        while not self._over.wait(self._seconds):
             self.peak = max(self.peak, sum(map(proportional_memory, psutil.Process().children(recursive=True))))
 
     def stop(self) -> None:
@@ -66,7 +67,10 @@ def proportional_memory(process: psutil.Process) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--memory", action="store_true", help="measure memory, which makes the command slower")
+    parser.add_argument(
+        "--memory", type=float, default=0.0, metavar="SECONDS",
+        help="measure memory that often; the more often, the slower the command",
+    )  # fmt: skip
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -75,15 +79,15 @@ def main() -> int:
     return cost.status
 
 
-def cost_of(command: list[str], with_memory: bool) -> Cost:
-    watch = MemoryWatch()
-    if with_memory:
+def cost_of(command: list[str], memory: float) -> Cost:
+    watch = MemoryWatch(memory)
+    if memory:
         watch.start()
     started = time.monotonic()
     status = subprocess.run(command, stdout=sys.stderr, check=False).returncode
     wall = time.monotonic() - started
     reap_orphans()
-    if with_memory:
+    if memory:
         watch.stop()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Cost(status, wall, used.ru_utime + used.ru_stime, watch.peak / MEGABYTE)
@@ -95,7 +99,7 @@ def reap_orphans() -> None:
     while time.monotonic() < deadline:
         try:
             if os.waitpid(-1, os.WNOHANG) == (0, 0):
-                time.sleep(SAMPLE_SECONDS)
+                time.sleep(POLL_SECONDS)
         except ChildProcessError:
             return
     left = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]

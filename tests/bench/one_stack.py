@@ -91,7 +91,7 @@ def without_waits(bench: Bench) -> Section:
         aws.play(str(only_image), inventory)
         first = aws.play(SITE, inventory)
         again = [aws.play(SITE, inventory) for _repeat in range(REPEATS)]
-        heavy = aws.play(SITE, inventory, memory=True)
+        heavy = aws.play(SITE, inventory, memory=0.02)
         change_a_line(app)
         image = aws.play(SITE, inventory)
         removal = aws.play(DESTROY, inventory, "-e", "confirm=hello-local")
@@ -134,5 +134,5 @@ def profile(run: Run) -> str:
 
 
 def requests(run: Run) -> str:
-    words = [f"{action} {count}" for action, count in Counter(run.calls).most_common(MOST_ROWS)]
+    words = [f"{action} {count}" for action, count in Counter(run.actions).most_common(MOST_ROWS)]
     return f"Its most frequent requests: {', '.join(words)}.\n"

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from .cost import Cost
 
 HERE = Path(__file__).resolve().parent
@@ -26,15 +28,20 @@ CALLBACKS = HERE / "callback_plugins"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a playbook: its cost, when each task began and ended, and the calls to AWS by IAM action."""
+    """One run of a playbook: its cost, when each task began and ended, the calls to AWS, and what those cost here."""
 
     cost: Cost
     tasks: list[dict[str, Any]]
-    calls: list[str]
+    calls: list[dict[str, Any]]
+    stand_in_cpu: float
 
     @property
     def executed(self) -> list[dict[str, Any]]:
         return [task for task in self.tasks if task["outcome"] != "skipped"]
+
+    @property
+    def actions(self) -> list[str]:
+        return [call["action"] for call in self.calls]
 
 
 class StandIn:
@@ -45,11 +52,12 @@ class StandIn:
         lines = (folder / "env").read_text(encoding="utf-8").splitlines()
         self.environment = dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def play(self, playbook: str, inventory: Path, *options: str, memory: bool = False, **settings: str) -> Run:
-        """Runs a playbook of the collection; a failure ends the benchmark and leaves the run's output on the screen."""
+    def play(self, playbook: str, inventory: Path, *options: str, memory: float = 0.0, **settings: str) -> Run:
+        """Runs a playbook, samples its memory every so many seconds; a failure ends the benchmark with its output."""
         timeline, log = self.folder / "timeline.json", self.folder / "play.log"
         self._request("DELETE")
-        command = [sys.executable, str(HERE / "cost.py"), *(["--memory"] if memory else []), "--"]
+        spent = self._cpu()
+        command = [sys.executable, str(HERE / "cost.py"), "--memory", str(memory), "--"]
         command += ["ansible-playbook", playbook, "-i", str(inventory), *options]
         with log.open("w", encoding="utf-8") as stream:
             environment = {**self._settings(timeline), **settings}
@@ -59,11 +67,15 @@ class StandIn:
         if done.returncode:
             sys.exit(f"{log.read_text(encoding='utf-8')}\n{playbook} failed with {done.returncode}")
         cost = Cost(**json.loads(done.stdout.splitlines()[-1]))
-        return Run(cost, json.loads(timeline.read_text(encoding="utf-8")), [call["action"] for call in self.calls()])
+        return Run(cost, json.loads(timeline.read_text(encoding="utf-8")), self.calls(), self._cpu() - spent)
 
     def calls(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = json.loads(self._request("GET"))
         return found
+
+    def _cpu(self) -> float:
+        times = psutil.Process(int((self.folder / "pid").read_text(encoding="utf-8").split()[0])).cpu_times()
+        return float(times.user + times.system)
 
     def _settings(self, timeline: Path) -> dict[str, str]:
         return {

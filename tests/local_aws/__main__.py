@@ -22,9 +22,13 @@ from local_aws import (
     s3,
     simulation,
     state,
+    throttling,
 )
 
-LAYERS = (ec2, route53, iam, simulation, s3, acm, elb, cognito, registry, ecs, autoscaling, calllog, state, control)
+LAYERS = (
+    *(ec2, route53, iam, simulation, s3, acm, elb, cognito, registry, ecs, autoscaling),
+    *(throttling, calllog, state, control),
+)
 
 
 def main() -> None:

@@ -55,14 +55,24 @@ def scaled_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
+@pytest.fixture(scope="module")
+def throttling_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A local AWS of its own that takes no more requests for Route 53 than AWS does."""
+    with serving(tmp_path_factory.mktemp("throttling_local_aws"), route53_rate=5) as address:
+        yield address
+
+
 @contextmanager
-def serving(folder: Path, *, provisioning_seconds: int = 0, time_scale: float | None = None) -> Iterator[str]:
+def serving(
+    folder: Path, *, provisioning_seconds: int = 0, time_scale: float | None = None, route53_rate: int = 0
+) -> Iterator[str]:
     port = _free_port()
     settings = {
         **SETTINGS,
         "GATEWAY_PORT": str(port),
         "LOCAL_AWS_PROVISIONING_SECONDS": str(provisioning_seconds),
         "LOCAL_AWS_TIME_SCALE": str(time_scale or ""),
+        "LOCAL_AWS_ROUTE53_RATE": str(route53_rate),
         "LOCAL_AWS_STATE": str(folder),
     }
     with (folder / "log").open("wb") as log:

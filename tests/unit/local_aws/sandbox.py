@@ -20,7 +20,7 @@ class Account:
     endpoint: str
     number: str
 
-    def client(self, service: str, region: str = REGION) -> Any:
+    def client(self, service: str, region: str = REGION, attempts: int = 1) -> Any:
         connect: Any = boto3.client  # its stubs know only literal names of services
         return connect(
             service,
@@ -28,7 +28,7 @@ class Account:
             endpoint_url=self.endpoint,
             aws_access_key_id=self.number,
             aws_secret_access_key="unused",
-            config=Config(retries={"total_max_attempts": 1}),
+            config=Config(retries={"mode": "standard", "total_max_attempts": attempts}),
         )
 
 
