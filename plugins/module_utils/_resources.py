@@ -117,7 +117,13 @@ def of_endpoints(state: State, params: Fields) -> Iterator[Resource]:
             yield "vpc_endpoint", name
 
 
+def of_alarms(state: State, _params: Fields) -> Iterator[Resource]:
+    for name in state["own"]:
+        yield "cloudwatch_alarm", name
+
+
 LISTERS: dict[str, Lister] = {
+    "alarms": of_alarms,
     "bucket": single("s3_log_bucket", "name"),
     "certificate": of_certificate,
     "client": single("cognito_user_pool_client", "name"),

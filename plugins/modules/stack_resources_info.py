@@ -50,6 +50,7 @@ options:
       - login_domain
       - nat_gateway
       - route_table
+      - alarm
       - scalable_target
       - security_group
       - subnet

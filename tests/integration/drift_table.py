@@ -575,11 +575,6 @@ def untag_live(s: Subject) -> None:
 
 
 # --- ECS
-def insights(s: Subject) -> None:
-    setting = [{"name": "containerInsights", "value": "enabled"}]
-    s.client("ecs").update_cluster_settings(cluster=s.name, settings=setting)
-
-
 REGISTRATION = (
     *("family", "taskRoleArn", "executionRoleArn", "networkMode", "containerDefinitions", "volumes"),
     *("requiresCompatibilities", "cpu", "memory", "runtimePlatform"),
@@ -626,7 +621,6 @@ def service_change(s: Subject) -> None:
     breaker = deployment["deploymentCircuitBreaker"]
     other: dict[str, Callable[[], Fields]] = {
         "task_definition": lambda: {"taskDefinition": other_revision(s)},
-        "desired_count": lambda: {"desiredCount": 2},
         "platform_version": lambda: {"platformVersion": "1.3.0"},
         "assign_public_ip": lambda: with_network({**network, "assignPublicIp": "ENABLED"}),
         "health_check_grace_period": lambda: {"healthCheckGracePeriodSeconds": 61},
@@ -638,12 +632,17 @@ def service_change(s: Subject) -> None:
         "subnets": lambda: with_network({**network, "subnets": network["subnets"][:1]}),
         "security_groups": lambda: with_network({**network, "securityGroups": [group_id(s, "alb")]}),
         "load_balancers": lambda: {"loadBalancers": []},
-        "capacity_provider_strategy": lambda: spot(s),
+        "capacity_provider_strategy/0/capacity_provider": lambda: with_provider("FARGATE", 1, 1),
+        "capacity_provider_strategy/0/weight": lambda: with_provider("FARGATE_SPOT", 2, 1),
+        "capacity_provider_strategy/0/base": lambda: with_provider("FARGATE_SPOT", 1, 0),
         "alarms": lambda: with_deployment(
             {**deployment, "alarms": {"alarmNames": [STRAY], "enable": True, "rollback": breaker["rollback"]}}
         ),
         "circuit_breaker/enable": lambda: with_breaker(deployment, {**breaker, "enable": False}),
-        "circuit_breaker/rollback": lambda: with_breaker(deployment, {**breaker, "rollback": False}),
+        # One setting of the module for what AWS has twice.
+        "circuit_breaker/rollback": lambda: with_breaker(
+            {**deployment, "alarms": {**deployment["alarms"], "rollback": False}}, {**breaker, "rollback": False}
+        ),
         "circuit_breaker/failed_tasks": lambda: with_breaker(
             deployment, {**breaker, "thresholdConfiguration": {"type": "COUNT", "value": 9}}
         ),
@@ -669,13 +668,136 @@ def other_revision(s: Subject) -> str:
     return str(answer["taskDefinition"]["taskDefinitionArn"])
 
 
-def spot(s: Subject) -> Fields:
-    providers = ["FARGATE", "FARGATE_SPOT"]
-    s.client("ecs").put_cluster_capacity_providers(
-        cluster=STACK, capacityProviders=providers, defaultCapacityProviderStrategy=[]
-    )
-    strategy = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+def with_provider(name: str, weight: int, base: int) -> Fields:
+    strategy = [{"capacityProvider": name, "weight": weight, "base": base}]
     return {"capacityProviderStrategy": strategy, "forceNewDeployment": True}
+
+
+def cluster_change(s: Subject) -> None:
+    ecs = s.client("ecs")
+    if s.path == "container_insights":
+        ecs.update_cluster_settings(cluster=s.name, settings=[{"name": "containerInsights", "value": "enabled"}])
+        return
+    # The provider that the service uses cannot be taken away.
+    providers = ["FARGATE_SPOT"] if s.path == "capacity_providers" else ["FARGATE", "FARGATE_SPOT"]
+    default = [] if s.path == "capacity_providers" else [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    ecs.put_cluster_capacity_providers(
+        cluster=s.name, capacityProviders=providers, defaultCapacityProviderStrategy=default
+    )
+
+
+# --- Application Auto Scaling
+SCALED_SERVICE: Fields = {
+    "ServiceNamespace": "ecs",
+    "ResourceId": f"service/{STACK}/{STACK}",
+    "ScalableDimension": "ecs:service:DesiredCount",
+}
+
+
+def target_change(s: Subject) -> None:
+    limits = {"min_capacity": {"MinCapacity": 2}, "max_capacity": {"MaxCapacity": 5}}
+    s.client("application-autoscaling").register_scalable_target(**SCALED_SERVICE, **limits[s.path])
+
+
+def policy_change(s: Subject) -> bool | None:
+    scaling = s.client("application-autoscaling")
+    named = {"PolicyNames": [s.name.partition(":")[2]], "ServiceNamespace": "ecs"}
+    (held,) = scaling.describe_scaling_policies(**named)["ScalingPolicies"]
+    tracking = held["TargetTrackingScalingPolicyConfiguration"]
+    metric = tracking["PredefinedMetricSpecification"]
+    if s.path == "metric":
+        if "ResourceLabel" in metric:
+            # Another metric takes no label.
+            return False
+        others = {"CPU": "Memory", "Memory": "CPU"}
+        kind = next(one for one in others if one in metric["PredefinedMetricType"])
+        metric["PredefinedMetricType"] = metric["PredefinedMetricType"].replace(kind, others[kind])
+    elif s.path == "resource_label":
+        metric["ResourceLabel"] = other_label(s)
+    else:
+        values = {"target_value": 11.0, "scale_in_cooldown": 11, "scale_out_cooldown": 11, "disable_scale_in": True}
+        tracking[s.api()] = values[s.path]
+    scaling.put_scaling_policy(
+        **SCALED_SERVICE,
+        PolicyName=held["PolicyName"],
+        PolicyType=held["PolicyType"],
+        TargetTrackingScalingPolicyConfiguration=tracking,
+    )
+    return None
+
+
+def other_label(s: Subject) -> str:
+    """Returns the label of another load balancer with a target group, which it makes."""
+    elbv2 = s.client("elbv2")
+    (other,) = elbv2.create_load_balancer(Name=STRAY, Subnets=subnet_ids(s, "public"))["LoadBalancers"]
+    (group,) = elbv2.create_target_group(Name=STRAY, Protocol="HTTP", Port=80, VpcId=other["VpcId"], TargetType="ip")[
+        "TargetGroups"
+    ]
+    forward = [{"Type": "forward", "TargetGroupArn": group["TargetGroupArn"]}]
+    elbv2.create_listener(LoadBalancerArn=other["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=forward)
+    return f"{other['LoadBalancerArn'].partition(':loadbalancer/')[2]}/{group['TargetGroupArn'].rpartition(':')[2]}"
+
+
+def schedule_change(s: Subject) -> None:
+    scaling, name = s.client("application-autoscaling"), s.name.partition(":")[2]
+    (held,) = scaling.describe_scheduled_actions(ServiceNamespace="ecs", ScheduledActionNames=[name])[
+        "ScheduledActions"
+    ]
+    request = {key: held[key] for key in ("Schedule", "Timezone", "ScalableTargetAction")}
+    values = {"schedule": "rate(7 days)", "timezone": "America/Lima"}
+    if s.path in values:
+        request[s.api()] = values[s.path]
+    else:
+        request["ScalableTargetAction"] = {**held["ScalableTargetAction"], s.api(): 1}
+    scaling.put_scheduled_action(**SCALED_SERVICE, ScheduledActionName=name, **request)
+
+
+def tag_target(s: Subject) -> None:
+    scaling = s.client("application-autoscaling")
+    (found,) = scaling.describe_scalable_targets(ServiceNamespace="ecs", ResourceIds=[s.name])["ScalableTargets"]
+    scaling.tag_resource(ResourceARN=found["ScalableTargetARN"], Tags={s.leaf: STRAY, STRAY: STRAY})
+
+
+# --- CloudWatch
+ALARM_FIELDS: Fields = {
+    "description": ("AlarmDescription", STRAY),
+    "namespace": ("Namespace", STRAY),
+    "metric_name": ("MetricName", "RequestCount"),
+    "statistic": ("Statistic", "Average"),
+    "comparison_operator": ("ComparisonOperator", "GreaterThanThreshold"),
+    "unit": ("Unit", "Count"),
+    "period": ("Period", 120),
+    "evaluation_periods": ("EvaluationPeriods", 5),
+    "datapoints_to_alarm": ("DatapointsToAlarm", 2),
+    "threshold": ("Threshold", 77.0),
+    "treat_missing_data": ("TreatMissingData", "missing"),
+}
+
+
+def alarm(s: Subject) -> Fields:
+    return dict(s.client("cloudwatch").describe_alarms(AlarmNames=[s.name])["MetricAlarms"][0])
+
+
+def alarm_change(s: Subject) -> bool | None:
+    cloudwatch, held = s.client("cloudwatch"), alarm(s)
+    shape = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape
+    request = {key: value for key, value in held.items() if key in shape.members and value is not None}
+    if s.path == "datapoints_to_alarm" and held["EvaluationPeriods"] == 1:
+        # No more data points than periods.
+        return False
+    if s.path.startswith("dimensions/"):
+        request["Dimensions"] = [
+            {**one, "Value": STRAY} if one["Name"] == s.leaf else one for one in request["Dimensions"]
+        ]
+    else:
+        key, value = ALARM_FIELDS[s.path]
+        request[key] = value
+    cloudwatch.put_metric_alarm(**request)
+    return None
+
+
+def tag_alarm(s: Subject) -> None:
+    s.client("cloudwatch").tag_resource(ResourceARN=alarm(s)["AlarmArn"], Tags=aws_tags(s.leaf))
 
 
 # --- Tags
@@ -751,6 +873,8 @@ TAGGERS: dict[str, Mutator] = {
         ("ecs_cluster", "ecs_service", "ecs_task_definition"),
         lambda s: s.client("ecs").tag_resource(resourceArn=ecs_arn(s), tags=aws_tags(s.leaf, low=True)),
     ),
+    "scalable_target": tag_target,
+    "cloudwatch_alarm": tag_alarm,
     "route53_zone": tag_zone,
     "ecr_repository": tag_repository,
     "acm_certificate": tag_certificate,
@@ -821,7 +945,9 @@ MUTATORS: dict[str, dict[str, Mutator]] = {
         ("description", "assume_role_policy_document", "max_session_duration", "policies", "managed_policies"),
         role_change,
     ),
-    "ecs_cluster": {"container_insights": insights},
+    "ecs_cluster": dict.fromkeys(
+        ("container_insights", "capacity_providers", "default_capacity_provider_strategy"), cluster_change
+    ),
     "ecs_task_definition": dict.fromkeys(
         (
             *("cpu", "memory", "execution_role_arn", "task_role_arn", "containers.app.environment.*"),
@@ -832,13 +958,20 @@ MUTATORS: dict[str, dict[str, Mutator]] = {
     ),
     "ecs_service": dict.fromkeys(
         (
-            *("task_definition", "desired_count", "platform_version", "assign_public_ip", "health_check_grace_period"),
+            *("task_definition", "platform_version", "assign_public_ip", "health_check_grace_period"),
             *("enable_execute_command", "minimum_healthy_percent", "maximum_percent", "propagate_tags"),
             *("enable_ecs_managed_tags", "subnets", "security_groups", "load_balancers"),
-            *("alarms", "capacity_provider_strategy", "circuit_breaker/*"),
+            *("alarms", "capacity_provider_strategy/0/*", "circuit_breaker/*"),
         ),
         service_change,
     ),
+    "scalable_target": {"min_capacity": target_change, "max_capacity": target_change},
+    "scaling_policy": dict.fromkeys(
+        ("metric", "target_value", "resource_label", "scale_in_cooldown", "scale_out_cooldown", "disable_scale_in"),
+        policy_change,
+    ),
+    "cloudwatch_alarm": dict.fromkeys((*ALARM_FIELDS, "dimensions/*"), alarm_change),
+    "scheduled_action": dict.fromkeys(("schedule", "timezone", "min_capacity", "max_capacity"), schedule_change),
 }
 
 CHOSEN_BY_AWS = "AWS chooses it"
@@ -894,5 +1027,9 @@ OUT_OF_REACH: dict[str, dict[str, str]] = {
         "containers.app": "a task definition without its container is none",
         "containers.app.log_configuration.log_driver": "covered by its options, which no other driver has",
     },
-    "ecs_service": {"cluster": IDENTITY},
+    "ecs_service": {
+        "cluster": IDENTITY,
+        "desired_count": "the scaling changes it; test_drift.py tells when it counts",
+    },
+    "scalable_target": {"resource_id": IDENTITY},
 }

@@ -16,6 +16,23 @@ from test_bad_input import GOOD
 
 HOST = "hello"
 PASSWORD = "Welcome-to-Gatehouse-1"
+# What a service can have beside itself: limits, each kind of policy, a schedule, spare capacity, and alarms.
+SCALED: dict[str, Any] = {
+    "stack_autoscaling": {
+        **{"min_capacity": 1, "max_capacity": 4, "cpu": 60, "memory": 70, "requests_per_target": 500},
+        "schedules": [
+            {
+                "name": "night",
+                "schedule": "cron(0 20 * * ? *)",
+                "timezone": "Asia/Tokyo",
+                "min_capacity": 0,
+                "max_capacity": 2,
+            }
+        ],
+    },
+    "stack_capacity_providers": [{"capacity_provider": "FARGATE_SPOT", "base": 1}],
+    "stack_deployment_alarms": True,
+}
 SOURCE = "int main(void) { return 0; }\n"
 
 
@@ -73,5 +90,5 @@ class Stack:
             **environment,
         }
         run = run_playbook(["gatehouse.fargate.site", "-i", str(inventory), *options], settings)
-        assert run.failure(HOST) == ""
+        assert run.failure(HOST) == "", run.failure(HOST)
         return Outcome(run, json.loads(plan.read_text(encoding="utf-8")))

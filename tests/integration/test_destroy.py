@@ -29,6 +29,7 @@ ROUNDS: dict[str, tuple[str, ...]] = {
         *(
             "scalable_target",
             "ecs_service",
+            "alarm",
             "ecs_task_definition",
             "ecs_cluster",
             "log_group",
@@ -49,6 +50,7 @@ SERVICES = (
     "acm",
     "alb",
     "application_autoscaling",
+    "cloudwatch",
     "cloudwatch_logs",
     "cognito",
     "ec2",
@@ -58,8 +60,17 @@ SERVICES = (
     "route53",
     "s3",
 )
-# What AWS remembers of the dead, too: changes it made, ECS its revisions and services, NAT gateways for an hour.
-HISTORY = ("route53.changes ", "ecs.task_def", "ecs.services ", "ecs.tags ", "ecs.tasks ", "ec2.nat_gateways ")
+# What AWS remembers of the dead, too: changes it made, states of alarms, ECS its revisions and services, NAT gateways
+# for an hour.
+HISTORY = (
+    "route53.changes ",
+    "cloudwatch.alarm_history ",
+    "ecs.task_def",
+    "ecs.services ",
+    "ecs.tags ",
+    "ecs.tasks ",
+    "ec2.nat_gateways ",
+)
 DEAD = "'nat-"
 MACHINES = {"x86_64": (62, "x86_64"), "aarch64": (183, "arm64")}
 
@@ -89,6 +100,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "stack_app_path": str(app),
         "stack_architecture": architecture,
         "stack_desired_count": 0,
+        "stack_deployment_alarms": True,
         "stack_autoscaling": {"min_capacity": 0, "max_capacity": 1, "requests_per_target": 500},
         # The names of this test lead nowhere: the front door may stand on any port.
         "stack_smoke_test": False,

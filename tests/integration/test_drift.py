@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 from conftest import LocalAws
-from drift_table import MUTATORS, OUT_OF_REACH, TAGGERS, Mutator, Subject
+from drift_table import MUTATORS, OUT_OF_REACH, SCALED_SERVICE, STRAY, TAGGERS, Mutator, Subject
 from in_process import Modules, Task
-from stack import HOST, PASSWORD, Outcome, Stack
+from stack import HOST, PASSWORD, SCALED, Outcome, Stack
 
 Fields = dict[str, Any]
 Resource = tuple[str, str]
 # Compared as a whole by what they mean, so they are one attribute each.
 WHOLE = ("policy", "policies", "assume_role_policy_document", "ingress", "egress", "load_balancers", "routes")
+SCALING_PARTS = {"scaling_policy": f"{HOST}:cpu", "scheduled_action": f"{HOST}:night"}
 # What a repair needs no verdict on; the roles' own waits are tested with the modules.
 HASTE: dict[str, Fields] = {
     "ecs_service": {"wait": False},
@@ -66,6 +67,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 @pytest.fixture(scope="module")
 def deployed(own_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     stack = Stack(tmp_path_factory.mktemp("stack"), own_aws)
+    stack.variables |= SCALED
     planned = stack.site("--check").host["changes"]
     stack.site()
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -186,10 +188,51 @@ def test_tags_of_others_stay_where_they_are_allowed(deployed: Deployed) -> None:
 
 def test_the_count_of_an_autoscaled_service_is_left_alone(deployed: Deployed) -> None:
     task = deployed.tasks["ecs_service", HOST]
-    scaled = Task(task.module, {**task.options, "autoscaled": True})
+    unscaled = Task(task.module, {**task.options, "autoscaled": False})
     deployed.modules.client("ecs").update_service(cluster=HOST, service=HOST, desiredCount=3)
-    assert deployed.modules.run(scaled, check=True)["changes"] == []
-    assert [list(change["after"]) for change in deployed.modules.run(task)["changes"]] == [["desired_count"]]
+    assert deployed.modules.run(task, check=True)["changes"] == []
+    assert [list(change["after"]) for change in deployed.modules.run(unscaled)["changes"]] == [["desired_count"]]
+
+
+def test_spare_capacity_is_switched_off_and_on(deployed: Deployed) -> None:
+    task = deployed.tasks["ecs_service", HOST]
+    on_demand = Task(task.module, {**task.options, "capacity_provider_strategy": []})
+    for one in (on_demand, task):
+        assert [list(change["after"]) for change in deployed.modules.run(one)["changes"]] == [
+            ["capacity_provider_strategy"]
+        ]
+        assert deployed.modules.run(one, check=True)["changes"] == []
+
+
+def test_what_a_schedule_has_set_is_left_alone(deployed: Deployed) -> None:
+    task, scaling = (
+        deployed.tasks["scalable_target", f"service/{HOST}/{HOST}"],
+        deployed.modules.client("application-autoscaling"),
+    )
+    scaling.register_scalable_target(**SCALED_SERVICE, MinCapacity=0, MaxCapacity=2)
+    assert deployed.modules.run(task, check=True)["changes"] == []
+    scaling.register_scalable_target(**SCALED_SERVICE, MinCapacity=1, MaxCapacity=4)
+
+
+@pytest.mark.parametrize("kind", ["scaling_policy", "scheduled_action"])
+def test_what_nobody_declared_is_deleted(deployed: Deployed, kind: str) -> None:
+    scaling, task = deployed.modules.client("application-autoscaling"), deployed.tasks[kind, SCALING_PARTS[kind]]
+    if kind == "scaling_policy":
+        metric = {"PredefinedMetricType": "ECSServiceAverageCPUUtilization"}
+        tracking = {"TargetValue": 5.0, "PredefinedMetricSpecification": metric}
+        scaling.put_scaling_policy(
+            **SCALED_SERVICE,
+            PolicyName=STRAY,
+            PolicyType="TargetTrackingScaling",
+            TargetTrackingScalingPolicyConfiguration=tracking,
+        )
+    else:
+        action = {"Schedule": "rate(1 day)", "ScalableTargetAction": {"MinCapacity": 3}}
+        scaling.put_scheduled_action(**SCALED_SERVICE, ScheduledActionName=STRAY, **action)
+    (planned,) = deployed.modules.run(task, check=True)["changes"]
+    assert (planned["action"], planned["resource"], planned["name"]) == ("delete", kind, f"{HOST}:{STRAY}")
+    assert deployed.modules.run(task)["changes"] == [planned]
+    assert deployed.modules.run(task)["changes"] == []
 
 
 def test_targets_that_ecs_registered_are_left_alone(deployed: Deployed) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from conftest import LocalAws
-from stack import HOST, PASSWORD, Outcome, Stack
+from drift_table import SCALED_SERVICE
+from stack import HOST, PASSWORD, SCALED, Outcome, Stack
 
 PENDING = 10
 CODE = {"GATEHOUSE_PENDING_EXIT_CODE": str(PENDING)}
@@ -18,7 +19,9 @@ CODE = {"GATEHOUSE_PENDING_EXIT_CODE": str(PENDING)}
 
 @pytest.fixture(scope="module")
 def stack(own_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    return Stack(tmp_path_factory.mktemp("stack"), own_aws)
+    made = Stack(tmp_path_factory.mktemp("stack"), own_aws)
+    made.variables |= SCALED
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,7 @@ def break_off(aws: LocalAws) -> None:
     """Leaves an account as an interrupted run would, or somebody with a heavy hand."""
     ecs, elbv2, logs = aws.client("ecs"), aws.client("elbv2"), aws.client("logs")
     ecs.delete_service(cluster=HOST, service=HOST, force=True)
+    aws.client("application-autoscaling").delete_scaling_policy(**SCALED_SERVICE, PolicyName="cpu")
     balancer = elbv2.describe_load_balancers(Names=[HOST])["LoadBalancers"][0]["LoadBalancerArn"]
     listeners = elbv2.describe_listeners(LoadBalancerArn=balancer)["Listeners"]
     elbv2.delete_listener(ListenerArn=next(one["ListenerArn"] for one in listeners if one["Port"] == 443))
@@ -68,6 +72,9 @@ def drift(aws: LocalAws) -> None:
         GroupId=found["SecurityGroups"][0]["GroupId"],
         IpPermissions=[{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}],
     )
+    scaling = aws.client("application-autoscaling")
+    scaling.register_scalable_target(**SCALED_SERVICE, MaxCapacity=7)
+    scaling.delete_scheduled_action(**SCALED_SERVICE, ScheduledActionName="night")
 
 
 @pytest.mark.parametrize("account", ["empty", "half-built", "drift"])
@@ -115,6 +122,8 @@ def test_drift_is_told_field_by_field(runs: dict[str, Outcome]) -> None:
         "ecs_service": {"health_check_grace_period"},
         "iam_role": {"managed_policies"},
         "security_group": {"ingress"},
+        "scalable_target": {"max_capacity"},
+        "scheduled_action": {"schedule", "timezone", "min_capacity", "max_capacity"},
     }
 
 

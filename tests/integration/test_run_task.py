@@ -46,26 +46,50 @@ def tasks_started(small: SmallService) -> int:
     return sum(call["action"] == "ecs:RunTask" for call in small.aws.calls())
 
 
-def test_a_command_is_shown_while_it_runs(small: SmallService, tmp_path: Path) -> None:
-    inventory = tmp_path / "inventory.yml"
+def watched(small: SmallService, folder: Path, hosts: tuple[str, ...], words: str) -> list[tuple[float, str]]:
+    """Runs a command in environments that lead to one service; returns what was told, and how long before the end."""
+    inventory = folder / "inventory.yml"
     host = {"stack_name": NAME, "stack_region": REGION}
-    inventory.write_text(yaml.safe_dump({"all": {"hosts": {"small": host}}}), encoding="utf-8")
-    command = ["ansible-playbook", "gatehouse.fargate.run_task", "-i", str(inventory), "-e", "command='count 12 0'"]
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": dict.fromkeys(hosts, host)}}), encoding="utf-8")
+    command = ["ansible-playbook", "gatehouse.fargate.run_task", "-i", str(inventory), "-e", f"command='{words}'"]
     seen: list[tuple[float, str]] = []
-    environment = {**os.environ, **small.aws.environment}
     with (
-        (tmp_path / "out").open("w+", encoding="utf-8") as out,
-        subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.PIPE, text=True) as running,
+        (folder / "out").open("w+", encoding="utf-8") as out,
+        subprocess.Popen(
+            command, env={**os.environ, **small.aws.environment}, stdout=out, stderr=subprocess.PIPE, text=True
+        ) as running,
     ):
         assert running.stderr
-        seen.extend((time.monotonic(), line) for line in running.stderr)
+        seen.extend((time.monotonic(), line.rstrip()) for line in running.stderr)
         ended = time.monotonic()
-    assert running.wait() == 0, (tmp_path / "out").read_text(encoding="utf-8")
-    steps = [(at, line) for at, line in seen if re.search(r"small \| .*step \d+$", line.rstrip())]
-    assert [int(line.rsplit(maxsplit=1)[1]) for _at, line in steps] == list(range(1, 13))
+    assert running.wait() == 0, (folder / "out").read_text(encoding="utf-8")
+    return [(ended - at, line) for at, line in seen]
+
+
+def test_a_command_is_shown_while_it_runs(small: SmallService, tmp_path: Path) -> None:
+    seen = watched(small, tmp_path, ("small",), "count 12 0")
+    steps = [(left, line) for left, line in seen if re.search(r"small \| .*step \d+$", line)]
+    assert [int(line.rsplit(maxsplit=1)[1]) for _left, line in steps] == list(range(1, 13))
     # The first line came while the command still had most of its eight seconds before it.
-    assert ended - steps[0][0] > 4
-    assert any("mode calm" in line for _at, line in seen)
+    assert steps[0][0] > 4
+    assert any("mode calm" in line for _left, line in seen)
+
+
+def test_each_line_names_its_environment_when_several_are_worked_on(small: SmallService, tmp_path: Path) -> None:
+    hosts = ("east", "west")
+    lines = [line for _left, line in watched(small, tmp_path, hosts, "count 8 0")]
+    found = [match for line in lines if (match := re.fullmatch(r"(\w+) \| +\d+ s  (.+)", line))]
+    told = [(match[1], match[2]) for match in found]
+    assert {host for host, _said in told} == set(hosts)
+    for host in hosts:
+        steps = [said for one, said in told if one == host and said.startswith("step ")]
+        assert steps == [f"step {number}" for number in range(1, 9)]
+    # Both at the same time: the lines of one stand between those of the other.
+    order = [host for host, said in told if said.startswith("step ")]
+    assert order not in ([host] * 8 + [other] * 8 for host, other in (hosts, hosts[::-1]))
+    assert [
+        line for line in lines if "step" in line and not line.startswith(tuple(f"{host} | " for host in hosts))
+    ] == []
 
 
 def test_the_exit_code_is_returned_with_the_last_lines(small: SmallService) -> None:

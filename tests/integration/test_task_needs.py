@@ -75,6 +75,10 @@ def planned(aws: LocalAws, folder: Path, variables: Fields) -> dict[tuple[str, s
 @pytest.fixture(scope="module")
 def plans(local_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> tuple[Fields, Fields]:
     folder = tmp_path_factory.mktemp("needs")
+    local_aws.client("cloudwatch").put_metric_alarm(
+        AlarmName="errors", Namespace="Shop", MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )  # fmt: skip
     return planned(local_aws, folder, {}), planned(local_aws, folder, MORE)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -238,3 +239,33 @@ def test_what_happens_is_told_and_nothing_is_silent_for_long(modules: Modules, g
     assert "The deployment is complete; task" in said
     moments = [0, *(int(line.split(" s  ")[0]) for line in lines)]
     assert max(later - earlier for earlier, later in pairwise(moments)) <= 10
+
+
+def test_an_alarm_takes_the_release_back_and_is_named(modules: Modules, ground: Ground) -> None:
+    cloudwatch = modules.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="errors", Namespace="Shop", MetricName="Errors", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1, ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )  # fmt: skip
+    own = {**behind(ground.target_group("alarm")), "alarms": ["errors"]}
+    assert not deploy(modules, ground, "alarm", "well", service=own)["failed"]
+    goes_off = Thread(target=raise_when_deploying, args=(ground.account.client("ecs"), cloudwatch))
+    goes_off.start()
+    failed = deploy(modules, ground, "alarm", "well", service=own, stop_timeout=31)
+    goes_off.join()
+    assert failed["failure"]["code"] == "alarm", failed["msg"]
+    assert failed["failure"]["evidence"]["alarms"] == ["errors"]
+    assert "  Alarm:   errors went into the state ALARM" in failed["msg"]
+    assert "The service runs alarm:1 again, 1 of 1 tasks." in failed["msg"]
+    # An alarm that is up when a deployment starts does not count for it.
+    mended = deploy(modules, ground, "alarm", "well", service=own, stop_timeout=32)
+    assert not mended["failed"], mended["msg"]
+
+
+def raise_when_deploying(ecs: Any, cloudwatch: Any) -> None:
+    for _half in range(2 * SOON):
+        going = ecs.list_service_deployments(cluster=CLUSTER, service="alarm", status=["IN_PROGRESS"])
+        if going["serviceDeployments"]:
+            cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="a test")
+            return
+        time.sleep(0.5)

@@ -120,6 +120,10 @@ def delete_service(aws: LocalAws, service: Found) -> None:
     aws.client("ecs").delete_service(cluster=service["name"], service=service["name"], force=True)
 
 
+def delete_alarm(aws: LocalAws, alarm: Found) -> None:
+    aws.client("cloudwatch").delete_alarms(AlarmNames=[alarm["name"]])
+
+
 def delete_repository(aws: LocalAws, repository: Found) -> None:
     aws.client("ecr").delete_repository(repositoryName=repository["name"], force=True)
 
@@ -138,6 +142,7 @@ DELETIONS: dict[str, Callable[[LocalAws, Found], None]] = {
     "login_domain": simple("cognito-idp", "delete_user_pool_domain", Domain="name", UserPoolId="id"),
     "scalable_target": delete_target,
     "ecs_service": delete_service,
+    "alarm": delete_alarm,
     "ecs_task_definition": simple("ecs", "deregister_task_definition", taskDefinition="id"),
     "ecs_cluster": simple("ecs", "delete_cluster", cluster="name"),
     "log_group": simple("logs", "delete_log_group", logGroupName="name"),

@@ -163,7 +163,7 @@ def _put_policy(params: Params) -> Response:
         return _error("ValidationException", problem)
     key = _key(params, params["PolicyName"])
     held = _policies.get(key) or {"PolicyARN": _arn("scaling-policy"), "CreationTime": time.time()}
-    _policies[key] = {**params, **held, "Alarms": []}
+    _policies[key] = {**held, **params, "Alarms": []}
     return _answer({"PolicyARN": held["PolicyARN"], "Alarms": []})
 
 
@@ -188,10 +188,11 @@ def _put_action(params: Params) -> Response:
     return _answer({})
 
 
-def _describing(store: Any, answer_key: str) -> Callable[[Params], Response]:
+def _describing(store: Any, answer_key: str, name_key: str) -> Callable[[Params], Response]:
     def describe(params: Params) -> Response:
-        wanted = params.get("ResourceId")
-        return _answer({answer_key: [one for one in store.values() if not wanted or one["ResourceId"] == wanted]})
+        wanted, names = params.get("ResourceId"), params.get(f"{name_key}s")
+        of_resource = [one for one in store.values() if not wanted or one["ResourceId"] == wanted]
+        return _answer({answer_key: [one for one in of_resource if not names or one[name_key] in names]})
 
     return describe
 
@@ -224,10 +225,10 @@ OPERATIONS: dict[str, Callable[[Params], Response]] = {
     "DescribeScalableTargets": _describe_targets,
     "PutScalingPolicy": _put_policy,
     "DeleteScalingPolicy": _deleting(_policies, "PolicyName"),
-    "DescribeScalingPolicies": _describing(_policies, "ScalingPolicies"),
+    "DescribeScalingPolicies": _describing(_policies, "ScalingPolicies", "PolicyName"),
     "PutScheduledAction": _put_action,
     "DeleteScheduledAction": _deleting(_actions, "ScheduledActionName"),
-    "DescribeScheduledActions": _describing(_actions, "ScheduledActions"),
+    "DescribeScheduledActions": _describing(_actions, "ScheduledActions", "ScheduledActionName"),
     "ListTagsForResource": _tagging(lambda _tags, _params: None),
     "TagResource": _tagging(lambda tags, params: tags.update(params["Tags"])),
     "UntagResource": _tagging(lambda tags, params: [tags.pop(key, None) for key in params["TagKeys"]]),

@@ -89,7 +89,7 @@ EXITS = {
 
 def diagnose(evidence: Fields) -> Cause:
     """Returns the likely cause of a failure; the first that fits, from what comes first in a task's life."""
-    steps = (before_start, at_start, of_containers, of_health, of_exit)
+    steps = (before_start, at_start, of_containers, of_health, of_exit, of_alarms)
     found = (cause for step in steps for cause in step(evidence))
     return next(found, unknown(evidence))
 
@@ -292,6 +292,18 @@ def of_exit(evidence: Fields) -> Iterator[Cause]:
             yield Cause(
                 "container_exited", f"Container {container['name']} ended with exit code {code}. {how}.", remedy
             )
+
+
+def of_alarms(evidence: Fields) -> Iterator[Cause]:
+    """Yields that an alarm ended a deployment whose tasks were well."""
+    names = ", ".join(evidence.get("alarms", []))
+    if names:
+        yield Cause(
+            "alarm",
+            f"The tasks run, but CloudWatch raised {names} while the new release got traffic.",
+            "Look at what it measures, in CloudWatch and in the log of the app. An alarm that other things than "
+            "a release set off does not belong into ecs_service_alarms.",
+        )
 
 
 def unknown(evidence: Fields) -> Cause:

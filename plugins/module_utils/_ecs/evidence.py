@@ -33,6 +33,7 @@ def gather(clients: Clients, look: Look, wanted: Followed) -> Fields:
         "stopped_tasks": failed_tasks(look),
         "targets": targets_of(look),
         "events": look.service.get("events", [])[:MOST_EVENTS],
+        "alarms": look.rollout.get("triggered_alarms", []),
         "settings": settings(clients, definition_of(clients, wanted), look.service),
         "network": (tolerant(lambda: network(clients("ec2"), look.service)) or [{}])[0],
     }

@@ -41,6 +41,8 @@ def seen(evidence: Fields) -> Iterator[tuple[str, str]]:
     for target in evidence["targets"]:
         if target["state"] != "healthy":
             yield "Target", how_healthy(target)
+    for alarm in evidence["alarms"]:
+        yield "Alarm", f"{alarm} went into the state ALARM"
     for event in dict.fromkeys(evidence["events"]):
         yield "Event", event
     yield from log_rows(evidence)

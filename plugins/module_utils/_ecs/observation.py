@@ -230,5 +230,6 @@ def described_rollout(item: Fields) -> Fields:
         "status": item["status"],
         "status_reason": item.get("statusReason", ""),
         "stage": item.get("lifecycleStage", ""),
+        "triggered_alarms": sorted(item.get("alarms", {}).get("triggeredAlarmNames", [])),
         "target_revision": item.get("targetServiceRevision", {}).get("arn", ""),
     }

@@ -49,7 +49,10 @@ class WayBack:
     def _leave(self, look: Look) -> str:
         if not has_worked(self._client, look, self._wanted):
             return self._delete(look)
-        return self._roll_back(look) if is_under_way(look, self._wanted) else aftermath(look, self._wanted)
+        if is_under_way(look, self._wanted):
+            return self._roll_back(look)
+        # The service is read before its deployments: ECS may have taken it back between the two.
+        return self._await_rollback(self._observe())
 
     @AWSErrorHandler.common_error_handler("roll the deployment back")
     def _roll_back(self, look: Look) -> str:

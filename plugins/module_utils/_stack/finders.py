@@ -144,6 +144,13 @@ def scalable_targets(stack: Stack) -> Found:
         yield from resource(stack, "scalable_target", resource_id, arn, tags, True)
 
 
+def alarms(stack: Stack) -> Found:
+    client, names = stack.client("cloudwatch"), [f"{stack.name}-5xx", f"{stack.name}-unhealthy"]
+    for alarm in client.describe_alarms(AlarmNames=names)["MetricAlarms"]:
+        tags = tags_of(client.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"])
+        yield from resource(stack, "alarm", alarm["AlarmName"], alarm["AlarmArn"], tags, True)
+
+
 def task_definitions(stack: Stack) -> Found:
     client = stack.client("ecs")
     pages = client.get_paginator("list_task_definitions").paginate(familyPrefix=stack.name, status="ACTIVE")
@@ -276,6 +283,7 @@ FINDERS: dict[str, Callable[[Stack], Iterable[Fields]]] = {
     "login_domain": login_domains,
     "scalable_target": scalable_targets,
     "ecs_service": services,
+    "alarm": alarms,
     "ecs_task_definition": task_definitions,
     "ecs_cluster": clusters,
     "log_group": log_groups,

@@ -8,7 +8,7 @@ import time
 import uuid
 
 from ministack.core.concurrency import resource_lock
-from ministack.services import ecs
+from ministack.services import cloudwatch, ecs
 
 from local_aws.ecs.api import Record, answer, error, find_service
 from local_aws.hooks import Check, Function, Handler, Params, Response, guard, patch, patch_action
@@ -16,6 +16,7 @@ from local_aws.hooks import Check, Function, Handler, Params, Response, guard, p
 HISTORY = "_deployments"
 # What ListServiceDeployments returns at once when nothing else is asked for.
 PAGE = 20
+ALARMING = "ALARM"
 # The most that the Describe calls take.
 MOST_ARNS = 20
 
@@ -51,7 +52,36 @@ def _entry(service: Record, deployment: Record, previous: Record | None) -> Reco
         "service": service,
         "started": time.time(),
         "containers": definition["containerDefinitions"],
+        # An alarm that is up already says nothing about this deployment.
+        "watched": [name for name in _alarm_names(service) if _alarm_state(name) != ALARMING],
+        "triggered": [],
     }
+
+
+def _alarm_names(service: Record) -> list[str]:
+    alarms = service.get("deploymentConfiguration", {}).get("alarms") or {}
+    return list(alarms.get("alarmNames", [])) if alarms.get("enable") else []
+
+
+def _alarm_state(name: str) -> str:
+    alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name) or {}
+    return str(alarm.get("StateValue", ""))
+
+
+def heed_alarms(service: Record) -> None:
+    """Fail the deployment that goes on when one of its alarms went off, and roll it back if that is wanted."""
+    entry = (service.get(HISTORY) or [None])[-1]
+    if not entry or entry["triggered"] or _status(entry) != "IN_PROGRESS":
+        return
+    entry["triggered"] = [name for name in entry["watched"] if _alarm_state(name) == ALARMING]
+    if not entry["triggered"]:
+        return
+    reason = f"Service deployment failed because the alarms {', '.join(entry['triggered'])} are in ALARM state."
+    target = _rollback_target(entry) if service["deploymentConfiguration"]["alarms"].get("rollback") else None
+    if target:
+        _roll_back(entry, target, reason)
+    else:
+        entry["deployment"].update(rolloutState="FAILED", rolloutStateReason=reason)
 
 
 def _arn(service: Record, kind: str, identifier: str) -> str:
@@ -127,7 +157,7 @@ def _stop(_original: Handler) -> Handler:
         target = _rollback_target(entry)
         if not target:
             return error("InvalidParameterException", "There is no service revision to roll back to.")
-        _roll_back(entry, target)
+        _roll_back(entry, target, "Service deployment rolled back because of a StopServiceDeployment call.")
         return answer({"serviceDeploymentArn": arn})
 
     return stop
@@ -138,12 +168,11 @@ def _rollback_target(entry: Record) -> Record | None:
     return next((one for one in listed if one is not entry["deployment"] and one["rolloutState"] == "COMPLETED"), None)
 
 
-def _roll_back(entry: Record, target: Record) -> None:
+def _roll_back(entry: Record, target: Record, reason: str) -> None:
     service, deployment = entry["service"], entry["deployment"]
     cluster, _slash, name = service["serviceArn"].partition(":service/")[2].partition("/")
     with resource_lock("ecs-service", f"{cluster}/{name}"):
         entry["stopped"] = True
-        reason = "Service deployment rolled back because of a StopServiceDeployment call."
         deployment.update(status="ACTIVE", rolloutState="FAILED", rolloutStateReason=reason, desiredCount=0)
         running = "ECS deployment rollback in progress."
         target.update(status="PRIMARY", rolloutState="IN_PROGRESS", rolloutStateReason=running)
@@ -173,6 +202,7 @@ def _view(entry: Record) -> Record:
         "statusReason": deployment.get("rolloutStateReason", ""),
         "deploymentConfiguration": service["deploymentConfiguration"],
         "deploymentCircuitBreaker": _breaker(entry),
+        "alarms": _alarms_view(entry),
     }
     if entry["previous"]:
         view["sourceServiceRevisions"] = [{"arn": entry["previous"]}]
@@ -181,6 +211,18 @@ def _view(entry: Record) -> Record:
     if status.startswith("ROLLBACK"):
         view["rollback"] = {"reason": deployment["rolloutStateReason"], "serviceRevisionArn": entry["previous"]}
     return view
+
+
+def _alarms_view(entry: Record) -> Record:
+    names = _alarm_names(entry["service"])
+    if not names:
+        return {"status": "DISABLED"}
+    ended = "MONITORING_COMPLETE" if _status(entry) == "SUCCESSFUL" else "MONITORING"
+    return {
+        "status": "TRIGGERED" if entry["triggered"] else ended,
+        "alarmNames": names,
+        "triggeredAlarmNames": entry["triggered"],
+    }
 
 
 def _brief(view: Record) -> Record:

@@ -13,6 +13,7 @@ from ministack.core.responses import new_uuid, request_scope
 from ministack.services import ecs
 
 from local_aws import provisioning
+from local_aws.ecs import deployments
 from local_aws.ecs.api import Record
 from local_aws.elb import health
 from local_aws.hooks import Function, patch
@@ -88,6 +89,7 @@ def _watch(key: str, service: Record) -> None:
             _replace(cluster, task, reason)
         elif not task.get("_startup_stable") and _seconds_running(task) > ecs._ECS_DEPLOYMENT_STEADY_DELAY:
             ecs._record_service_task_healthy(key, task)
+    deployments.heed_alarms(service)
     primary = ecs._primary_deployment(service)
     if primary and primary["rolloutState"] == "IN_PROGRESS":
         ecs._reconcile_service_tasks(cluster, key)

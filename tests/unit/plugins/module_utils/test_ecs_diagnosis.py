@@ -274,6 +274,8 @@ CASES = [
         "nothing listens on port 3000. Its log speaks of port 8080.",
         id="wrong port",
     ),
+    pytest.param(seen(alarms=["hello-5xx", "slow"]), "alarm", "CloudWatch raised hello-5xx, slow", id="alarm"),
+    pytest.param(seen(exited(3), alarms=["hello-5xx"]), "container_exited", "exit code 3", id="alarm of a crash"),
     pytest.param(seen(exited(3)), "container_exited", "ended with exit code 3", id="crash"),
     pytest.param(seen(exited(127)), "container_exited", "not found in the image", id="no shell"),
     pytest.param(seen(), "unknown", "does not tell", id="nothing seen"),

@@ -141,7 +141,7 @@ def test_a_task_that_was_not_placed_is_told_with_its_reason() -> None:
 
 
 def test_nothing_marked_is_shown_of_a_command() -> None:
-    planned = {"task_definition": "hello:7", "container": "app", "command": ["login", "--token=a/b c"]}
+    planned: dict[str, Any] = {"task_definition": "hello:7", "container": "app", "command": ["login", "--token=a/b c"]}
     planned["secrets"] = masking.forms(["a/b c"])
     assert task_runs.shown(planned)["command"] == ["login", "--token=(sensitive value)"]
     ended = {"id": "1", "status": "STOPPED", "exit_code": 1}
