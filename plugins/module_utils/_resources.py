@@ -57,6 +57,12 @@ def of_domain(state: State, _params: Fields) -> Iterator[Resource]:
             yield "cognito_managed_login_style", client_id
 
 
+def of_roles(state: State, _params: Fields) -> Iterator[Resource]:
+    for name, role in state.items():
+        if role:
+            yield "iam_role", name
+
+
 def of_users(state: State, params: Fields) -> Iterator[Resource]:
     declared = {user["username"].lower() for user in params["users"]}
     for user in state:
@@ -137,7 +143,7 @@ LISTERS: dict[str, Lister] = {
     "records": of_records,
     "repository": single("ecr_repository", "name"),
     "scalable_target": of_scaling,
-    "role": single("iam_role", "name"),
+    "roles": of_roles,
     "rollback": single("ecs_service", "service"),
     "security_groups": of_groups,
     "service": single("ecs_service", "name"),

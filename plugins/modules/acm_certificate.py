@@ -46,6 +46,13 @@ options:
       - AWS needs the records again at every renewal; a missing or different one is repaired.
       - Leave unset to publish RV(certificate.validation_records) by other means.
     type: str
+  known_records:
+    description:
+      - Records of the zone as M(gatehouse.fargate.route53_delegated_zone) returned them.
+      - AWS is only asked when these do not show that the validation records are published.
+    type: list
+    elements: dict
+    default: []
   owner_tags:
     description:
       - Keys of O(tags) whose values tell an own certificate from one of the same name that belongs to somebody else.
@@ -203,6 +210,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "validation_zone_id": {"type": "str"},
+    "known_records": {"type": "list", "elements": "dict", "default": []},
     "owner_tags": {"type": "list", "elements": "str", "default": ["gatehouse:stack"]},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 900},
@@ -229,7 +237,7 @@ def describe(aws: Certificates, params: Fields) -> Fields:
     current = api.find(aws.acm, wanted) if aws.requested is None else api.read(aws.acm, aws.requested)
     if not current:
         return {}
-    api.mark_published(aws.route53, current, params["validation_zone_id"])
+    api.mark_published(aws.route53, current, params["validation_zone_id"], params["known_records"])
     if aws.check_mode or not is_waited_for(current, params):
         return current
     api.wait_issued(aws.acm, current, params["wait_timeout"])

@@ -118,6 +118,12 @@ options:
     description: Feature plan, which decides the price per active user. AWS gives a new pool V(ESSENTIALS).
     type: str
     choices: [LITE, ESSENTIALS, PLUS]
+  domain:
+    description:
+      - Domain that the pool may have by now, a whole name or a prefix. The module does not manage it.
+      - Where it leads to the pool of this O(name) and of the tag C(gatehouse:stack) in O(tags), the list of all pools
+        is not read.
+    type: str
 author:
   - Gatehouse contributors (@gatehouse)
 extends_documentation_fragment:
@@ -201,6 +207,11 @@ user_pool:
     domain:
       description: The pool's custom domain, else its prefix domain, else empty.
       type: str
+    domain_settings:
+      description:
+        - What O(domain) is, empty when it does not exist or is not of this pool.
+        - For O(gatehouse.fargate.cognito_user_pool_domain#module:known_domain), which then need not ask again.
+      type: dict
     tags:
       description: Tags of the user pool.
       type: dict
@@ -245,12 +256,14 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
 from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.api import (
     CognitoErrors,
+    describe_raw_domain,
     describe_raw_pool,
     full_request,
     raw_mfa,
     raw_pools_named,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._cognito.transformations import (
+    domain_fields,
     mfa_request,
     pool_fields,
     pool_request,
@@ -309,6 +322,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "mfa": {"type": "str", "choices": ["off", "optional", "required"]},
     "deletion_protection": {"type": "bool"},
     "tier": {"type": "str", "choices": ["LITE", "ESSENTIALS", "PLUS"]},
+    "domain": {"type": "str"},
     "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
@@ -332,10 +346,22 @@ PLACEHOLDERS = ("{username}", "{####}")
 
 def describe(client: Any, params: Fields) -> Fields:
     stack = (params["tags"] or {}).get(STACK_TAG)
-    pool = choose([pool_fields(raw) for raw in raw_pools_named(client, params["name"])], params["name"], stack)
+    domain = domain_fields(describe_raw_domain(client, params["domain"])) if params["domain"] else {}
+    pool = pool_at(client, domain, params["name"], stack)
+    if not pool:
+        pool = choose([pool_fields(raw) for raw in raw_pools_named(client, params["name"])], params["name"], stack)
     if not pool:
         return {}
-    return {**pool, "totp": describe_totp(client, pool, params["mfa"]) if params["mfa"] else None}
+    settings = domain if domain.get("user_pool_id") == pool["id"] else {}
+    totp = describe_totp(client, pool, params["mfa"]) if params["mfa"] else None
+    return {**pool, "totp": totp, "domain_settings": settings}
+
+
+def pool_at(client: Any, domain: Fields, name: str, stack: str | None) -> Fields:
+    """Returns the pool that the domain belongs to, if it is the stack's."""
+    raw = describe_raw_pool(client, domain["user_pool_id"]) if domain and stack else {}
+    pool = pool_fields(raw) if raw else {}
+    return pool if pool and pool["name"] == name and pool["tags"].get(STACK_TAG) == stack else {}
 
 
 def describe_totp(client: Any, pool: Fields, wanted: str) -> bool:
@@ -402,7 +428,7 @@ def plan_create(params: Fields) -> Plan:
     shown = {**fields, "name": params["name"], "id": KNOWN_AFTER_APPLY, "arn": KNOWN_AFTER_APPLY}
     change = Change(Action.CREATE, "cognito_user_pool", params["name"], after=shown, call=fields)
     totp = None if params["mfa"] is None else params["mfa"] != "off"
-    return Plan({**pool_fields({}), "totp": totp, **shown}, (change,))
+    return Plan({**pool_fields({}), "totp": totp, "domain_settings": {}, **shown}, (change,))
 
 
 def wanted(current: Fields, params: Fields) -> Fields:

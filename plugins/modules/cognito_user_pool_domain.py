@@ -56,6 +56,12 @@ options:
         that was just written takes up to a minute to spread.
     type: int
     default: 120
+  known_domain:
+    description:
+      - The domain as M(gatehouse.fargate.cognito_user_pool) returned it, in
+        RV(gatehouse.fargate.cognito_user_pool#module:user_pool.domain_settings).
+      - AWS is only asked when this does not show that the domain is at work and as declared.
+    type: dict
   wait:
     description: Whether to wait until the domain is active, or gone.
     type: bool
@@ -190,6 +196,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "managed_login_version": {"type": "int", "choices": [1, 2], "default": 1},
     "client_ids": {"type": "list", "elements": "str", "default": []},
     "parent_timeout": {"type": "int", "default": 120},
+    "known_domain": {"type": "dict"},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 3600},
 }
@@ -220,13 +227,21 @@ def is_custom(domain: str) -> bool:
 
 
 def describe(client: Any, params: Fields, wait: bool) -> Fields:
-    raw = describe_settled(client, params, wait)
-    if not raw:
+    known = params["known_domain"] or {}
+    fields = known if is_at_work(known, params) else domain_fields(describe_settled(client, params, wait))
+    if not fields:
         return {}
     styled = [
         client_id for client_id in styled_clients(params) if has_branding(client, params["user_pool_id"], client_id)
     ]
-    return {**domain_fields(raw), "styled_client_ids": styled}
+    return {**fields, "styled_client_ids": styled}
+
+
+def is_at_work(known: Fields, params: Fields) -> bool:
+    """Tells whether a domain is known to be as declared, so that there is nothing to ask."""
+    declared = {key: params[key] for key in ("domain", "user_pool_id", "managed_login_version")}
+    declared |= {"certificate_arn": params["certificate_arn"] or "", "status": "ACTIVE"}
+    return params["state"] == "present" and {key: known.get(key) for key in declared} == declared
 
 
 @CognitoErrors.common_error_handler("wait for the user pool domain")

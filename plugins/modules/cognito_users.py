@@ -54,6 +54,16 @@ options:
         description: Whether the user may log in.
         type: bool
         default: true
+  username_case_sensitive:
+    description:
+      - Whether names that differ only in case are of different users, as M(gatehouse.fargate.cognito_user_pool) returns
+        it.
+      - The pool is asked unless this and O(alias_attributes) are given.
+    type: bool
+  alias_attributes:
+    description: What users log in with instead of their name, as M(gatehouse.fargate.cognito_user_pool) returns it.
+    type: list
+    elements: str
   purge:
     description:
       - Whether to delete users that are not listed, those who came from another identity provider excepted.
@@ -191,8 +201,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "enabled": {"type": "bool", "default": True},
         },
     },
+    "username_case_sensitive": {"type": "bool"},
+    "alias_attributes": {"type": "list", "elements": "str"},
     "purge": {"type": "bool", "default": False},
 }
+RULES = ("username_case_sensitive", "alias_attributes")
 FEDERATED = "EXTERNAL_PROVIDER"
 USER = "cognito_user"
 GROUP = "cognito_group"
@@ -218,7 +231,8 @@ def pool_rules(client: Any, params: Fields, current: list[Fields]) -> PoolRules:
     pool_id = params["user_pool_id"]
     if not is_known(pool_id):
         return PoolRules()
-    pool = pool_fields(describe_raw_pool(client, pool_id))
+    given = {key: params[key] for key in RULES}
+    pool = pool_fields(describe_raw_pool(client, pool_id)) if None in given.values() else given
     groups = existing_groups(client, params, current)
     return PoolRules(pool["username_case_sensitive"], "email" in pool["alias_attributes"], frozenset(groups))
 

@@ -88,8 +88,12 @@ image:
       description: All tags of the image.
       type: list
       elements: str
+    is_live:
+      description: Whether M(gatehouse.fargate.ecr_live_images) keeps the image from expiring.
+      type: bool
 unchanged:
-  description: The image when O(tag) was asked for and found, else nothing; so that a plan can count it.
+  description:
+    - The image when O(tag) was asked for and found, and that it is kept from expiring; so that a plan can count both.
   returned: always
   type: list
   elements: dict
@@ -119,7 +123,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "source_hash": {"type": "str", "default": ""},
     "registry": {"type": "str", "default": ""},
 }
-NO_IMAGE: dict[str, Any] = {"digest": "", "pushed_at": "", "size": 0, "tags": []}
+NO_IMAGE: dict[str, Any] = {"digest": "", "pushed_at": "", "size": 0, "tags": [], "is_live": False}
 
 
 def look_up(client: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -130,12 +134,17 @@ def look_up(client: Any, params: dict[str, Any]) -> dict[str, Any]:
     if found and params["tag"] and params["source_hash"] and not was_looked_into(found, params["tag"]):
         registry = reach(client, params["repository"], params)
         require_source(registry, params["tag"], found["digest"], params["source_hash"])
-    return found or NO_IMAGE
+    return {**found, "is_live": live_tag(found["digest"]) in found["tags"]} if found else NO_IMAGE
 
 
 def was_looked_into(image: dict[str, Any], tag: str) -> bool:
     """Tells of an image with this tag alone that it was deployed; before that, its label was read."""
     return set(image["tags"]) == {tag, live_tag(image["digest"])}
+
+
+def resources_of(image: dict[str, Any], repository: str, tag: str | None, **_params: Any) -> list[dict[str, str]]:
+    tagged = [{"resource": "ecr_image", "name": f"{repository}:{tag}"}] if image["digest"] and tag else []
+    return tagged + ([{"resource": "ecr_live_images", "name": repository}] if image["is_live"] else [])
 
 
 def main() -> None:
@@ -151,8 +160,7 @@ def main() -> None:
         module.fail_json_aws_error(error)
     except ImageError as error:
         module.fail_json(msg=str(error))
-    found = [{"resource": "ecr_image", "name": f"{module.params['repository']}:{module.params['tag']}"}]
-    module.exit_json(changed=False, image=image, unchanged=found if image["digest"] and module.params["tag"] else [])
+    module.exit_json(changed=False, image=image, unchanged=resources_of(image, **module.params))
 
 
 if __name__ == "__main__":

@@ -103,6 +103,13 @@ zone:
     parent_zone_id:
       description: Id of the parent zone.
       type: str
+    records:
+      description:
+        - The zone's records, of a large zone the first few hundred; without those that share name and type.
+        - For O(gatehouse.fargate.route53_records#module:known_records) and
+          O(gatehouse.fargate.acm_certificate#module:known_records), which then need not ask again.
+      type: list
+      elements: dict
 changes:
   description: What was changed, or would be in check mode, one entry for each resource.
   returned: always
@@ -139,7 +146,7 @@ unchanged:
 """
 
 import uuid
-from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
@@ -168,7 +175,9 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
 from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records import (
     change_records,
     describe_records,
+    first_records,
     host_name,
+    key_of,
     normalised,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
@@ -190,34 +199,63 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 @AWSErrorHandler.common_error_handler("read the zone")
 def describe(client: Any, parent_client: Any, params: Fields) -> Fields:
-    zone = describe_zone(client, params)
-    name = host_name(params["name"])
-    parent_id = find_parent(parent_client, params) if params["parent_domain"] else ""
+    name, parent_name = host_name(params["name"]), host_name(params["parent_domain"] or "")
+    # Below the parent in the same list, as a rule.
+    same_list = client is parent_client and name.endswith(f".{parent_name}") and not params["parent_zone_id"]
+    zones = Zones.of(client, parent_name if same_list else name)
+    zone = describe_zone(client, zones.public(client, name), params)
+    parents = zones if same_list else Zones()
+    parent_id = find_parent(parent_client, parents, params) if parent_name else ""
     records = describe_records(parent_client, parent_id, [(name, "NS")]) if parent_id else {}
-    return {**zone, "parent_zone_id": parent_id, "delegation": records.get((name, "NS"), {})}
+    delegation = records.get((name, "NS"), {})
+    return {**with_servers(client, zone, delegation), "parent_zone_id": parent_id, "delegation": delegation}
 
 
-def public_zones(client: Any, name: str) -> Iterator[Fields]:
-    """Yields the public zones of exactly this name; Route 53 lists from the name onwards."""
-    for zone in client.list_hosted_zones_by_name(DNSName=f"{name}.")["HostedZones"]:
-        if host_name(zone["Name"]) == name and not zone.get("Config", {}).get("PrivateZone"):
-            yield zone
+@dataclass(frozen=True)
+class Zones:
+    """One page of the list of zones, which Route 53 sorts by the labels from the right, from a name onwards."""
+
+    start: str = ""
+    listed: tuple[Fields, ...] = ()
+    # The first zone of the next page, empty on the last one.
+    next_name: str = ""
+
+    @classmethod
+    def of(cls, client: Any, start: str) -> Zones:
+        page = client.list_hosted_zones_by_name(DNSName=f"{start}.")
+        return cls(start, tuple(page["HostedZones"]), host_name(page.get("NextDNSName", "")))
+
+    def public(self, client: Any, name: str) -> list[Fields]:
+        """Returns the public zones of exactly this name; asks again when this page does not hold them all."""
+        named = [zone for zone in self.listed if host_name(zone["Name"]) == name]
+        if not self.start or (name != self.start and self.next_name and (not named or name == self.next_name)):
+            return Zones.of(client, name).public(client, name)
+        return [zone for zone in named if not zone.get("Config", {}).get("PrivateZone")]
 
 
-def describe_zone(client: Any, params: Fields) -> Fields:
-    zones = [read_zone(client, zone) for zone in public_zones(client, host_name(params["name"]))]
+def describe_zone(client: Any, found: list[Fields], params: Fields) -> Fields:
+    zones = [read_zone(client, zone) for zone in found]
     ours = [zone for zone in zones if is_owned(zone["tags"], params["tags"])]
     return next(iter(ours or zones), {})
+
+
+def with_servers(client: Any, zone: Fields, delegation: Fields) -> Fields:
+    """Adds the zone's records and name servers; where zone and parent agree on these, there is nothing to ask."""
+    if not zone:
+        return {}
+    records = first_records(client, zone["id"])
+    own = next((one["values"] for one in records if key_of(one) == (zone["name"], "NS")), None)
+    if not own or own != delegation.get("values"):
+        own = client.get_hosted_zone(Id=zone["id"])["DelegationSet"]["NameServers"]
+    return {**zone, "name_servers": sorted(map(host_name, own)), "records": records}
 
 
 def read_zone(client: Any, zone: Fields) -> Fields:
     zone_id = zone["Id"].removeprefix("/hostedzone/")
     tags = client.list_tags_for_resource(ResourceType="hostedzone", ResourceId=zone_id)["ResourceTagSet"]["Tags"]
-    servers = client.get_hosted_zone(Id=zone_id)["DelegationSet"]["NameServers"]
     return {
         "id": zone_id,
         "name": host_name(zone["Name"]),
-        "name_servers": sorted(host_name(server) for server in servers),
         "comment": zone.get("Config", {}).get("Comment", ""),
         "tags": with_owner(boto3_tag_list_to_ansible_dict(tags), zone["CallerReference"]),
     }
@@ -231,11 +269,11 @@ def with_owner(tags: dict[str, str], caller_reference: str) -> dict[str, str]:
 
 
 @AWSErrorHandler.common_error_handler("find the parent zone")
-def find_parent(client: Any, params: Fields) -> str:
+def find_parent(client: Any, zones: Zones, params: Fields) -> str:
     if params["parent_zone_id"]:
         return str(params["parent_zone_id"])
     domain = host_name(params["parent_domain"])
-    ids = [zone["Id"].removeprefix("/hostedzone/") for zone in public_zones(client, domain)]
+    ids = [zone["Id"].removeprefix("/hostedzone/") for zone in zones.public(client, domain)]
     if len(ids) == 1:
         return str(ids[0])
     if params["state"] == "absent":
@@ -254,7 +292,7 @@ def plan(current: Fields, params: Fields) -> Plan:
     if params["state"] == "absent":
         return plan_absent(current, exists, params["force"])
     zone_change = plan_update(current, params) if exists else plan_create(params)
-    zone = {**current, **(zone_change.after if zone_change else {})}
+    zone = {"records": [], **current, **(zone_change.after if zone_change else {})}
     delegation = plan_delegation(zone, params)
     if delegation:
         zone["delegation"] = delegation.after
@@ -268,7 +306,7 @@ def plan_absent(current: Fields, exists: bool, force: bool) -> Plan:
     if record and (record["values"] == current["name_servers"] if exists else force):
         changes.append(Change(Action.DELETE, "route53_delegation", record["name"], before=record))
     if exists:
-        zone = {key: value for key, value in current.items() if key not in ("delegation", "parent_zone_id")}
+        zone = {key: value for key, value in current.items() if key not in ("delegation", "parent_zone_id", "records")}
         changes.append(Change(Action.DELETE, "route53_zone", current["name"], before=zone))
     return Plan({"parent_zone_id": current["parent_zone_id"], "delegation": {}}, tuple(changes))
 

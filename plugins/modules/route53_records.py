@@ -71,6 +71,13 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  known_records:
+    description:
+      - Records of the zone as M(gatehouse.fargate.route53_delegated_zone) returned them.
+      - AWS is only asked when these do not show that all O(records) are as declared.
+    type: list
+    elements: dict
+    default: []
   wait:
     description: Whether to wait until all name servers of AWS answer with the changed records.
     type: bool
@@ -197,6 +204,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records
     host_name,
     key_of,
     normalised,
+    told_or_held,
     wait_insync,
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
@@ -223,6 +231,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "mutually_exclusive": [["values", "alias"]],
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "known_records": {"type": "list", "elements": "dict", "default": []},
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 300},
 }
@@ -231,8 +240,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
 def describe(client: Any, params: Fields) -> list[Record]:
     if not is_known(params["zone_id"]):
         return []
-    keys = [(host_name(record["name"]), record["type"]) for record in params["records"]]
-    return list(describe_records(client, params["zone_id"], keys).values())
+    if params["state"] == "absent":
+        keys = [(host_name(record["name"]), record["type"]) for record in params["records"]]
+        return list(describe_records(client, params["zone_id"], keys).values())
+    wanted = [normalised(complete(record)) for record in params["records"]]
+    return list(told_or_held(client, params["zone_id"], wanted, params["known_records"]).values())
 
 
 def plan(current: list[Record], params: Fields) -> Plan:

@@ -127,6 +127,7 @@ unchanged:
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
@@ -166,7 +167,7 @@ RESOURCE = "s3_log_bucket"
 BLOCKED = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 UPLOAD_REMNANT_DAYS = 7
 
-BucketErrors = missing_is("404", "NoSuchBucket")
+BucketErrors = missing_is("NoSuchBucket")
 # A new bucket is not yet known everywhere, and S3 refuses overlapping changes of one bucket.
 retry_unsettled = AWSRetry.exponential_backoff(
     retries=8, delay=1, max_delay=8, catch_extra_error_codes=["NoSuchBucket", "OperationAborted"]
@@ -189,8 +190,9 @@ def find_place(module: AnsibleAWSModule, client: Any) -> Place:
 
 @BucketErrors.list_error_handler("find the bucket, which may belong to another account", {})
 def describe(client: Any, name: str, account: str) -> Fields:
-    client.head_bucket(Bucket=name, ExpectedBucketOwner=account)
-    return describe_settings(client, name)
+    # The first question tells whether there is a bucket, too.
+    tags = setting(partial(client.get_bucket_tagging, ExpectedBucketOwner=account), name, ("TagSet",), "NoSuchTagSet")
+    return {**describe_settings(client, name), "tags": boto3_tag_list_to_ansible_dict(tags or [])}
 
 
 @BucketErrors.common_error_handler("read the settings of the bucket")
@@ -205,7 +207,6 @@ def describe_settings(client: Any, name: str) -> Fields:
     )
     policy = read("get_bucket_policy", "Policy", missing="NoSuchBucketPolicy")
     rules = read("get_bucket_lifecycle_configuration", "Rules", missing="NoSuchLifecycleConfiguration")
-    tags = read("get_bucket_tagging", "TagSet", missing="NoSuchTagSet")
     return {
         "name": name,
         "encryption": read(
@@ -216,7 +217,6 @@ def describe_settings(client: Any, name: str) -> Fields:
         "versioning": read("get_bucket_versioning", "Status") == "Enabled",
         "policy": json.loads(policy) if policy else {},
         "expire_days": expire_days(rules or []),
-        "tags": boto3_tag_list_to_ansible_dict(tags or []),
     }
 
 

@@ -72,14 +72,9 @@ class SmallService:
         self.module("ecs_cluster", name=self.name, tags=self.tags)
         self.module("cloudwatch_log_group", name=f"/gatehouse/{self.name}", tags=self.tags)
         self.module("ecr_repository", name=self.name, tags=self.tags)
-        for role in ("execution", "task"):
-            self.module(
-                "iam_service_role",
-                name=f"{self.name}-{role}",
-                path="/gatehouse/",
-                service="ecs-tasks.amazonaws.com",
-                tags=self.tags,
-            )
+        role = {"path": "/gatehouse/", "service": "ecs-tasks.amazonaws.com"}
+        roles = [{**role, "name": f"{self.name}-{one}"} for one in ("execution", "task")]
+        self.module("iam_service_roles", roles=roles, tags=self.tags)
         self.module(
             "vpc_network",
             name=self.name,

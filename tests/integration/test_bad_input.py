@@ -110,3 +110,23 @@ def test_missing_credentials_are_named(play: Any) -> None:
     run = play("gatehouse.fargate.site", {"hello": host({})}, **without)
     assert run.status != 0
     assert "credentials" in run.failure("hello")
+
+
+@pytest.mark.parametrize(
+    ("environments", "words"),
+    [
+        ({"one": {}, "two": {}}, ["one", "two", "Nothing was touched"]),
+        (
+            {"one": {}, "two": {"stack_name": "Two", "stack_domain": f"two.{PARENT}"}},
+            ["two: refused above", "--limit 'all:!two'"],
+        ),
+    ],
+)
+def test_nothing_is_touched_while_one_environment_stands_in_the_way(
+    play: Any, local_aws: LocalAws, environments: dict[str, dict[str, Any]], words: list[str]
+) -> None:
+    local_aws.forget_calls()
+    run = play("gatehouse.fargate.site", {name: host(changes) for name, changes in environments.items()})
+    assert run.status != 0
+    assert [word for word in words if word not in run.failure("one")] == [], run.failure("one")
+    assert local_aws.writes() == []

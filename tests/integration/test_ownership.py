@@ -16,6 +16,7 @@ Fields = dict[str, Any]
 NAME = "owned"
 THEIRS, NOBODYS, OURS = {"gatehouse:stack": "theirs"}, {"team": "web"}, {"gatehouse:stack": "ours"}
 ACTION = {"type": "fixed_response", "status_code": "404"}
+ROLE = {"name": NAME, "service": "ecs-tasks.amazonaws.com"}
 # Module: what names the resource, what else it needs, and a difference that would be repaired.
 GUARDED: dict[str, tuple[Fields, Fields, Fields]] = {
     "cloudwatch_log_group": ({"name": NAME}, {}, {"retention": 7}),
@@ -29,7 +30,7 @@ GUARDED: dict[str, tuple[Fields, Fields, Fields]] = {
     ),
     "elb_target_group": ({"name": NAME}, {"port": 3000}, {"health_check_path": "/other"}),
     "elb_load_balancer": ({"name": NAME}, {}, {"idle_timeout": 61}),
-    "iam_service_role": ({"name": NAME}, {"service": "ecs-tasks.amazonaws.com"}, {"description": "other"}),
+    "iam_service_roles": ({"roles": [ROLE]}, {}, {"roles": [{**ROLE, "description": "other"}]}),
     "s3_log_bucket": ({"name": f"{NAME}-by-somebody"}, {}, {"expire_days": 5}),
 }
 # Names of user pools are not unique: the pool of another stack is not even a candidate.

@@ -30,6 +30,7 @@ def install() -> None:
     patch(backend, "handle_request", _answering_more)
     patch(backend, "_create_hosted_zone", _naming_servers)
     patch(backend, "_delete_hosted_zone", _forgetting_tags)
+    patch(backend, "_list_hosted_zones_by_name", _by_reversed_labels)
     patch(backend, "_build_delegation_set_el", lambda _original: _build_delegation_set)
     patch(backend, "_normalise_name", _lowering_names)
     patch(backend, "_parse_record_set", _lowering_alias)
@@ -52,6 +53,37 @@ def _answering_more(original: Request) -> Request:
         return await original(method, path, headers, body, query_params)
 
     return handle
+
+
+def _by_reversed_labels(_original: Function) -> Function:
+    """AWS sorts zones by their labels from the right, so that a domain stands right before those below it."""
+
+    def list_by_name(query: dict[str, Any]) -> Response:
+        def given(name: str, default: str = "") -> str:
+            value = query.get(name, default)
+            return str((value[0] if isinstance(value, list) else value) or default)
+
+        start = (backend._name_sort_key(given("dnsname")), given("hostedzoneid")) if given("dnsname") else ((), "")
+        zones = sorted((backend._name_sort_key(zone["name"]), zone["id"], zone) for zone in backend._zones.values())
+        rest = [zone for name, zone_id, zone in zones if (name, zone_id) >= start]
+        size = min(int(given("maxitems", "100")), 100)
+        return _page_of_zones(rest[:size], rest[size : size + 1], size)
+
+    return list_by_name
+
+
+def _page_of_zones(page: list[Record], following: list[Record], size: int) -> Response:
+    def build(root: Element) -> None:
+        listed = SubElement(root, "HostedZones")
+        for zone in page:
+            backend._build_hosted_zone_el(listed, zone)
+        SubElement(root, "IsTruncated").text = str(bool(following)).lower()
+        SubElement(root, "MaxItems").text = str(size)
+        for zone in following:
+            SubElement(root, "NextDNSName").text = zone["name"]
+            SubElement(root, "NextHostedZoneId").text = zone["id"]
+
+    return backend._xml_response("ListHostedZonesByNameResponse", build)
 
 
 def _forgetting_tags(original: Function) -> Function:

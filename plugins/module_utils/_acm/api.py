@@ -30,7 +30,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.tagging import (
 from ansible_collections.amazon.aws.plugins.module_utils.waiter import BaseWaiterFactory, custom_waiter_config
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import missing_is
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import is_known
-from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records import describe_records, host_name
+from ansible_collections.gatehouse.fargate.plugins.module_utils._route53.records import host_name, told_or_held
 
 Fields = dict[str, Any]
 
@@ -162,13 +162,13 @@ def wait_for_records(client: Any, found: Fields) -> Fields:
     return dict(client.describe_certificate(CertificateArn=found["CertificateArn"])["Certificate"])
 
 
-def mark_published(client: Any, certificate: Fields, zone_id: str | None) -> None:
+def mark_published(client: Any, certificate: Fields, zone_id: str | None, told: list[Fields]) -> None:
     """Notes for each validation record what the hosted zone holds under its name."""
     if not zone_id:
         return
     records = certificate["validation_records"]
-    keys = [(record["name"], record["type"]) for record in records]
-    held = describe_records(client, zone_id, keys) if is_known(zone_id) else {}
+    wanted = [published_record(record) for record in records]
+    held = told_or_held(client, zone_id, wanted, told) if is_known(zone_id) else {}
     for record in records:
         record["found"] = held.get((record["name"], record["type"]))
         record["published"] = record["found"] == published_record(record)

@@ -162,6 +162,9 @@ def client_request(raw: Mapping[str, Any], fields: Mapping[str, Any]) -> Fields:
 
 
 def domain_fields(raw: Mapping[str, Any]) -> Fields:
+    """Returns a domain as plain data, empty when there is none."""
+    if not raw:
+        return {}
     return {
         "domain": raw["Domain"],
         "user_pool_id": raw["UserPoolId"],

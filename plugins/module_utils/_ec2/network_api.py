@@ -32,14 +32,15 @@ def read(client: Any, params: Fields) -> Fields:
     vpc_id = vpc.get("id")
     subnets = read_subnets(client, vpc_id) if vpc_id else []
     ranges = {subnet["id"]: subnet["cidr"] for subnet in subnets}
-    nat_gateways = read_nat_gateways(client, vpc_id, ranges) if vpc_id else []
+    addresses = client.describe_addresses()["Addresses"]
+    nat_gateways = read_nat_gateways(client, vpc_id, ranges) if vpc_id and may_have_nat(params, addresses) else []
     return {
         "vpc": vpc,
         "internet_gateway": read_internet_gateway(client, params, vpc_id),
         "subnets": subnets,
         "route_tables": read_route_tables(client, vpc_id, ranges) if vpc_id else [],
         "nat_gateways": nat_gateways,
-        "addresses": read_addresses(client, params, nat_gateways),
+        "addresses": our_addresses(addresses, params, nat_gateways),
     }
 
 
@@ -177,7 +178,13 @@ def _first_address(nat: Fields) -> Fields:
 
 
 @AWSErrorHandler.common_error_handler("list the elastic IP addresses")
-def read_addresses(client: Any, params: Fields, nat_gateways: list[Fields]) -> list[Fields]:
+def may_have_nat(params: Fields, addresses: list[Fields]) -> bool:
+    """Tells whether there is any point in asking for NAT gateways: each of ours holds an address of ours."""
+    is_expected = params["state"] == "absent" or params["nat"] != "none"
+    return is_expected or any(_is_our_spare(_tags(address), params) for address in addresses)
+
+
+def our_addresses(addresses: list[Fields], params: Fields, nat_gateways: list[Fields]) -> list[Fields]:
     """Returns the addresses of the VPC's NAT gateways, and ours that are free again."""
     in_nat = {nat["allocation_id"] for nat in nat_gateways}
     return [
@@ -187,7 +194,7 @@ def read_addresses(client: Any, params: Fields, nat_gateways: list[Fields]) -> l
             "in_use": bool(address.get("AssociationId")),
             "tags": _tags(address),
         }
-        for address in client.describe_addresses()["Addresses"]
+        for address in addresses
         if address["AllocationId"] in in_nat or _is_our_spare(_tags(address), params)
     ]
 

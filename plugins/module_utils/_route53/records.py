@@ -105,6 +105,22 @@ def _to_api(record: Record) -> dict[str, Any]:
     return item
 
 
+@ZoneErrors.list_error_handler("read the records of the hosted zone", [])
+def first_records(client: Any, zone_id: str) -> list[Record]:
+    """Returns the records of a zone, of a large one the first few hundred, in one request."""
+    page = client.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+    # One of several records that share name and type tells nothing of the others.
+    return [normalised(_from_api(item)) for item in page if "SetIdentifier" not in item]
+
+
+def told_or_held(client: Any, zone_id: str, wanted: Iterable[Record], told: Iterable[Record]) -> dict[Key, Record]:
+    """Returns the records under the keys of the wanted ones; asks AWS unless it was told that all are as wanted."""
+    by_key, known = {key_of(one): one for one in wanted}, {key_of(one): one for one in told}
+    if all(known.get(key) == record for key, record in by_key.items()):
+        return by_key
+    return describe_records(client, zone_id, by_key)
+
+
 @ZoneErrors.common_error_handler("change the records of the hosted zone")
 def change_records(client: Any, zone_id: str, upsert: Iterable[Record] = (), delete: Iterable[Record] = ()) -> str:
     """Makes all changes in one batch, which Route 53 carries out completely or not at all; returns its id."""

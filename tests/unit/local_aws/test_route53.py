@@ -54,6 +54,20 @@ def test_zone_is_not_signed(route53: Any, zone: str) -> None:
         route53.get_dnssec(HostedZoneId="Z000000000000")
 
 
+def test_zones_are_listed_by_their_labels_from_the_right(route53: Any) -> None:
+    names = ["b.example.com", "zoo.org", "example.com", "x.a.example.com", "a.example.com"]
+    for name in names:
+        create_zone(route53, name)
+    whole = route53.list_hosted_zones_by_name(DNSName="example.com.")
+    listed = [one["Name"] for one in whole["HostedZones"]]
+    assert listed == ["example.com.", "a.example.com.", "x.a.example.com.", "b.example.com.", "zoo.org."]
+    assert not whole["IsTruncated"]
+    page = route53.list_hosted_zones_by_name(DNSName="a.example.com.", MaxItems="2")
+    assert [one["Name"] for one in page["HostedZones"]] == ["a.example.com.", "x.a.example.com."]
+    assert page["IsTruncated"]
+    assert page["NextDNSName"] == "b.example.com."
+
+
 def test_tags_of_several_zones(route53: Any, zone: str) -> None:
     other = create_zone(route53, "other.example.com")
     tags = [{"Key": "Stack", "Value": "a"}]

@@ -53,8 +53,9 @@ RAW: dict[str, Any] = {
     "AccountRecoverySetting": {"RecoveryMechanisms": [{"Priority": 1, "Name": "verified_email"}]},
     "UserPoolTier": "ESSENTIALS",
 }
-CURRENT = {**pool_fields(RAW), "totp": None}
+CURRENT = {**pool_fields(RAW), "totp": None, "domain_settings": {}}
 DESIRED: dict[str, Any] = {
+    "domain": None,
     "name": "hello",
     "state": "present",
     "password_policy": {
@@ -308,4 +309,33 @@ def test_a_new_pool_gets_its_second_factor_after_its_creation() -> None:
         stub.add_response("get_user_pool_mfa_config", {}, {"UserPoolId": POOL_ID})
         stub.add_response("set_user_pool_mfa_config", {}, {"UserPoolId": POOL_ID, **factor})
         subject.apply(client, planned)
+        stub.assert_no_pending_responses()
+
+
+AT = {"Domain": "auth.example.com", "UserPoolId": POOL_ID, "Status": "ACTIVE"}
+OWNED = {**RAW, "UserPoolTags": {"gatehouse:stack": "hello"}}
+
+
+@pytest.mark.parametrize("foreign", [{"Name": "other"}, {"UserPoolTags": {"gatehouse:stack": "other"}}, {}])
+def test_a_domain_leads_to_the_pool_of_the_stack_alone(foreign: dict[str, Any]) -> None:
+    client = cognito()
+    asked = {**DESIRED, "domain": "auth.example.com", "tags": {"gatehouse:stack": "hello"}}
+    with Stubber(client) as stub:
+        stub.add_response("describe_user_pool_domain", {"DomainDescription": AT}, {"Domain": "auth.example.com"})
+        stub.add_response("describe_user_pool", {"UserPool": {**OWNED, **foreign}}, {"UserPoolId": POOL_ID})
+        if foreign:
+            stub.add_response("list_user_pools", {"UserPools": []})
+        found = subject.describe(client, asked)
+        stub.assert_no_pending_responses()
+    assert found.get("domain_settings", {}).get("status") == (None if foreign else "ACTIVE")
+
+
+def test_without_its_domain_a_pool_is_found_by_name() -> None:
+    client = cognito()
+    asked = {**DESIRED, "domain": "auth.example.com", "tags": {"gatehouse:stack": "hello"}}
+    with Stubber(client) as stub:
+        stub.add_response("describe_user_pool_domain", {"DomainDescription": {}}, {"Domain": "auth.example.com"})
+        stub.add_response("list_user_pools", {"UserPools": [{"Id": POOL_ID, "Name": "hello"}]})
+        stub.add_response("describe_user_pool", {"UserPool": OWNED}, {"UserPoolId": POOL_ID})
+        assert subject.describe(client, asked)["domain_settings"] == {}
         stub.assert_no_pending_responses()

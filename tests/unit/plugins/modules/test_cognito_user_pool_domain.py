@@ -38,6 +38,7 @@ DESIRED: dict[str, Any] = {
     "managed_login_version": 1,
     "client_ids": ["client1"],
     "parent_timeout": 10,
+    "known_domain": None,
     "wait": True,
     "wait_timeout": 60,
 }
@@ -50,6 +51,29 @@ def cognito() -> Any:
 @pytest.fixture(autouse=True)
 def _no_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
+
+
+KNOWN = subject.domain_fields(RAW)
+
+
+@pytest.mark.parametrize(
+    ("known", "is_asked"),
+    [
+        (KNOWN, False),
+        ({}, True),
+        ({**KNOWN, "status": "CREATING"}, True),
+        ({**KNOWN, "certificate_arn": OTHER_ARN}, True),
+        ({**KNOWN, "managed_login_version": 2}, True),
+        ({**KNOWN, "user_pool_id": "eu-west-1_other"}, True),
+    ],
+)
+def test_aws_is_asked_unless_the_domain_is_known_to_be_as_declared(known: dict[str, Any], is_asked: bool) -> None:
+    client = cognito()
+    with Stubber(client) as stub:
+        if is_asked:
+            stub.add_response("describe_user_pool_domain", {"DomainDescription": RAW}, {"Domain": DOMAIN})
+        assert subject.describe(client, {**DESIRED, "known_domain": known}, wait=False) == CURRENT
+        stub.assert_no_pending_responses()
 
 
 def test_an_empty_account_gets_the_domain_with_an_unknown_target() -> None:

@@ -34,7 +34,8 @@ def declared(name: str, **changed: Any) -> dict[str, Any]:
 
 
 def params(users: list[dict[str, Any]], pool_id: str = POOL_ID) -> dict[str, Any]:
-    return {"user_pool_id": pool_id, "users": users, "purge": False}
+    unasked = {"username_case_sensitive": None, "alias_attributes": None}
+    return {"user_pool_id": pool_id, "users": users, "purge": False, **unasked}
 
 
 def plan(current: list[dict[str, Any]], users: list[dict[str, Any]], purge: bool = False, groups: str = "") -> Plan:
@@ -50,6 +51,21 @@ def test_a_pool_that_is_yet_to_come_is_not_asked() -> None:
     with Stubber(cognito()) as stub:
         assert subject.describe(stub.client, params([], KNOWN_AFTER_APPLY)) == []
         assert subject.pool_rules(stub.client, params([], KNOWN_AFTER_APPLY), []) == subject.PoolRules()
+
+
+def test_a_pool_whose_rules_are_given_is_not_asked() -> None:
+    given = {"username_case_sensitive": False, "alias_attributes": ["email"]}
+    with Stubber(cognito()) as stub:
+        assert subject.pool_rules(stub.client, {**params([]), **given}, []) == RULES
+
+
+@pytest.mark.parametrize("given", [{"username_case_sensitive": False}, {"alias_attributes": ["email"]}, {}])
+def test_a_pool_whose_rules_are_half_known_is_asked(given: dict[str, Any]) -> None:
+    pool = {"Id": POOL_ID, "Name": "hello", "AliasAttributes": ["email"]}
+    with Stubber(cognito()) as stub:
+        stub.add_response("describe_user_pool", {"UserPool": pool}, {"UserPoolId": POOL_ID})
+        assert subject.pool_rules(stub.client, {**params([]), **given}, []).unique_emails
+        stub.assert_no_pending_responses()
 
 
 @pytest.mark.parametrize(

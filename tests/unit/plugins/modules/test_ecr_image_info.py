@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 
 DIGEST = f"sha256:{'a' * 64}"
 DETAILS = {"imageDigest": DIGEST, "imagePushedAt": datetime.datetime(2026, 11, 22), "imageSizeInBytes": 9}
-FOUND = {"digest": DIGEST, "pushed_at": "2026-11-22T00:00:00", "size": 9, "tags": []}
+FOUND = {"digest": DIGEST, "pushed_at": "2026-11-22T00:00:00", "size": 9, "tags": [], "is_live": False}
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_by_tag_or_by_digest(ecr: Stubber, params: dict[str, Any], image_id: dic
 def test_nothing_there_is_an_empty_digest(ecr: Stubber, code: str) -> None:
     ecr.add_client_error("describe_images", code)
     found = subject.look_up(ecr.client, {"repository": "hello", "tag": "src-1", "digest": None})
-    assert found == {"digest": "", "pushed_at": "", "size": 0, "tags": []}
+    assert found == {"digest": "", "pushed_at": "", "size": 0, "tags": [], "is_live": False}
 
 
 def test_anything_else_is_an_error(ecr: Stubber) -> None:
@@ -63,4 +63,20 @@ def test_an_image_that_was_deployed_before_is_not_looked_into(ecr: Stubber) -> N
     deployed = {**DETAILS, "imageTags": ["src-1", live_tag(DIGEST)]}
     ecr.add_response("describe_images", {"imageDetails": [deployed]})
     params = {"repository": "hello", "tag": "src-1", "digest": None, "source_hash": "1" * 64}
-    assert subject.look_up(ecr.client, params)["digest"] == DIGEST
+    found = subject.look_up(ecr.client, params)
+    assert found["digest"] == DIGEST
+    assert found["is_live"]
+
+
+@pytest.mark.parametrize(
+    ("image", "tag", "expected"),
+    [
+        ({"digest": "", "is_live": False}, "src-1", []),
+        ({"digest": DIGEST, "is_live": False}, "src-1", ["ecr_image hello:src-1"]),
+        ({"digest": DIGEST, "is_live": True}, "src-1", ["ecr_image hello:src-1", "ecr_live_images hello"]),
+        ({"digest": DIGEST, "is_live": True}, None, ["ecr_live_images hello"]),
+    ],
+)
+def test_a_plan_can_count_what_was_found(image: dict[str, Any], tag: str | None, expected: list[str]) -> None:
+    counted = subject.resources_of(image, repository="hello", tag=tag, digest=None)
+    assert [f"{one['resource']} {one['name']}" for one in counted] == expected

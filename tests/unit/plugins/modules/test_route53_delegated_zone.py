@@ -135,7 +135,7 @@ def test_a_parent_that_is_not_clear_is_refused(names: list[str], found: str) -> 
     with Stubber(client) as stub:
         stub.add_response("list_hosted_zones_by_name", answer, {"DNSName": "example.com."})
         with pytest.raises(PlanRefusedError, match=found):
-            subject.find_parent(client, DESIRED)
+            subject.find_parent(client, subject.Zones(), DESIRED)
 
 
 def test_private_zones_and_longer_names_are_passed_over() -> None:
@@ -148,7 +148,70 @@ def test_private_zones_and_longer_names_are_passed_over() -> None:
     answer = {"HostedZones": zones, "IsTruncated": False, "MaxItems": "100"}
     with Stubber(client) as stub:
         stub.add_response("list_hosted_zones_by_name", answer, {"DNSName": "example.com."})
-        assert subject.find_parent(client, DESIRED) == "Z2"
+        assert subject.find_parent(client, subject.Zones(), DESIRED) == "Z2"
+
+
+def listed(*zones: str) -> list[Fields]:
+    """Returns zones as Route 53 lists them, from "id name"."""
+    parts = [zone.split() for zone in zones]
+    return [{"Id": f"/hostedzone/{one}", "Name": f"{name}.", "CallerReference": one} for one, name in parts]
+
+
+CHILD = {"DNSName": "hello.example.com."}
+
+
+@pytest.mark.parametrize(
+    ("page", "next_name", "again", "expected"),
+    [
+        (["ZP example.com", "ZH hello.example.com"], None, [], ["ZH"]),
+        (["ZP example.com"], None, [], []),
+        (["ZP example.com", "ZH hello.example.com"], "zoo.example.com.", [], ["ZH"]),
+        (["ZP example.com"], "app.example.com.", ["ZH hello.example.com"], ["ZH"]),
+        (
+            ["ZP example.com", "ZH hello.example.com"],
+            "hello.example.com.",
+            ["ZH hello.example.com", "ZI hello.example.com"],
+            ["ZH", "ZI"],
+        ),
+    ],
+)
+def test_one_list_tells_of_a_zone_and_its_parent(
+    page: list[str], next_name: str | None, again: list[str], expected: list[str]
+) -> None:
+    client = client_of()
+    more: Fields = {"IsTruncated": True, "NextDNSName": next_name} if next_name else {"IsTruncated": False}
+    with Stubber(client) as stub:
+        first = {"HostedZones": listed(*page), "MaxItems": "100", **more}
+        stub.add_response("list_hosted_zones_by_name", first, {"DNSName": "example.com."})
+        if again:
+            second = {"HostedZones": listed(*again), "MaxItems": "100", "IsTruncated": False}
+            stub.add_response("list_hosted_zones_by_name", second, CHILD)
+        zones = subject.Zones.of(client, "example.com")
+        assert [zone["Id"] for zone in zones.public(client, "hello.example.com")] == [
+            f"/hostedzone/{one}" for one in expected
+        ]
+        assert [zone["Id"] for zone in zones.public(client, "example.com")] == ["/hostedzone/ZP"]
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize(
+    ("delegation", "is_asked"),
+    [(DELEGATION, False), ({}, True), ({**DELEGATION, "values": ["elsewhere.example.net"]}, True)],
+)
+def test_the_servers_are_asked_for_unless_zone_and_parent_agree(delegation: Fields, is_asked: bool) -> None:
+    client = client_of()
+    values = [{"Value": f"{server}."} for server in reversed(SERVERS)]
+    own = {"Name": "hello.example.com.", "Type": "NS", "TTL": 172800, "ResourceRecords": values}
+    page = {"ResourceRecordSets": [own], "IsTruncated": False, "MaxItems": "300"}
+    with Stubber(client) as stub:
+        stub.add_response("list_resource_record_sets", page, {"HostedZoneId": "ZHELLO"})
+        if is_asked:
+            asked = {"HostedZone": listed("ZHELLO hello.example.com")[0], "DelegationSet": {"NameServers": SERVERS}}
+            stub.add_response("get_hosted_zone", asked, {"Id": "ZHELLO"})
+        found = subject.with_servers(client, {"id": "ZHELLO", "name": "hello.example.com"}, delegation)
+        stub.assert_no_pending_responses()
+    assert found["name_servers"] == SERVERS
+    assert [(one["name"], one["type"]) for one in found["records"]] == [("hello.example.com", "NS")]
 
 
 def test_a_new_zone_is_delegated_to_its_real_servers() -> None:

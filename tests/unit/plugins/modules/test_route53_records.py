@@ -23,7 +23,7 @@ CURRENT: list[dict[str, Any]] = [
 
 def params(*records: dict[str, Any], **more: Any) -> dict[str, Any]:
     base = {"zone_id": "Z1", "records": list(records), "state": "present", "wait": False, "wait_timeout": 300}
-    return {**base, **more}
+    return {**base, "known_records": [], **more}
 
 
 def actions(planned: Any) -> list[tuple[str, str]]:
@@ -103,3 +103,33 @@ def test_a_wildcard_is_found_under_its_escaped_name() -> None:
         stubber.add_response("list_resource_record_sets", answer)
         current = subject.describe(client, params(wanted))
     assert subject.plan(current, params(wanted)).changes == ()
+
+
+HELD = {"Name": "a.example.com.", "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+WANTED = {"name": "a.example.com", "type": "A", "ttl": 60, "values": ["192.0.2.1"], "alias": None}
+KNOWN = {"name": "a.example.com", "type": "A", "ttl": 60, "values": ["192.0.2.1"]}
+
+
+@pytest.mark.parametrize(
+    ("known", "is_asked"),
+    [([KNOWN], False), ([], True), ([{**KNOWN, "ttl": 30}], True), ([{**KNOWN, "type": "AAAA"}], True)],
+)
+def test_aws_is_asked_unless_the_records_are_known_to_be_as_declared(
+    known: list[dict[str, Any]], is_asked: bool
+) -> None:
+    client = boto3.client("route53", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stubber:
+        if is_asked:
+            answer = {"ResourceRecordSets": [HELD], "IsTruncated": False, "MaxItems": "1"}
+            stubber.add_response("list_resource_record_sets", answer)
+        assert subject.describe(client, params(WANTED, known_records=known)) == [KNOWN]
+        stubber.assert_no_pending_responses()
+
+
+def test_what_is_to_go_is_always_asked_for() -> None:
+    client = boto3.client("route53", aws_access_key_id="a", aws_secret_access_key="b")
+    with Stubber(client) as stubber:
+        stubber.add_response(
+            "list_resource_record_sets", {"ResourceRecordSets": [], "IsTruncated": False, "MaxItems": "1"}
+        )
+        assert subject.describe(client, params(WANTED, known_records=[KNOWN], state="absent")) == []

@@ -118,11 +118,11 @@ def test_versions_are_suspended(s3: Any) -> None:
 
 def test_a_bucket_without_settings_is_described(s3: Any) -> None:
     with Stubber(s3) as stubber:
-        stubber.add_response("head_bucket", {}, {"Bucket": "hello-logs", "ExpectedBucketOwner": "123456789012"})
+        owned = {"Bucket": "hello-logs", "ExpectedBucketOwner": "123456789012"}
+        stubber.add_client_error("get_bucket_tagging", "NoSuchTagSet", expected_params=owned)
         stubber.add_client_error("get_public_access_block", "NoSuchPublicAccessBlockConfiguration")
         stubber.add_client_error("get_bucket_policy", "NoSuchBucketPolicy")
         stubber.add_client_error("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration")
-        stubber.add_client_error("get_bucket_tagging", "NoSuchTagSet")
         stubber.add_client_error("get_bucket_encryption", "ServerSideEncryptionConfigurationNotFoundError")
         stubber.add_client_error("get_bucket_ownership_controls", "OwnershipControlsNotFoundError")
         stubber.add_response("get_bucket_versioning", {})
@@ -133,8 +133,15 @@ def test_a_bucket_without_settings_is_described(s3: Any) -> None:
 
 def test_a_bucket_that_is_not_there_is_described_as_nothing(s3: Any) -> None:
     with Stubber(s3) as stubber:
-        stubber.add_client_error("head_bucket", "404", http_status_code=404)
+        stubber.add_client_error("get_bucket_tagging", "NoSuchBucket", http_status_code=404)
         assert subject.describe(s3, "hello-logs", "123456789012") == {}
+
+
+def test_a_bucket_of_another_account_is_an_error(s3: Any) -> None:
+    with Stubber(s3) as stubber:
+        stubber.add_client_error("get_bucket_tagging", "AccessDenied", http_status_code=403)
+        with pytest.raises(AnsibleAWSError, match="which may belong to another account"):
+            subject.describe(s3, "hello-logs", "123456789012")
 
 
 def test_logs_are_deleted_only_by_force(s3: Any) -> None:

@@ -7,67 +7,73 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: iam_service_role
+module: iam_service_roles
 version_added: 0.1.0
-short_description: Manage an IAM role for an AWS service, with all its policies, in one call
+short_description: Manage IAM roles for AWS services, with all their policies, in one call
 description:
-  - Creates, changes or deletes a role together with its trust policy, all its inline policies, its managed policies
-    and its tags.
+  - Creates, changes or deletes roles together with their trust policies, all their inline policies, managed policies
+    and tags.
   - Policies are compared by meaning. An inline policy that is not declared is found and removed.
-  - Works in check mode when the role does not exist yet.
+  - Works in check mode when the roles do not exist yet.
 author:
   - Gatehouse contributors (@gatehouse)
 options:
-  name:
-    description: Name of the role.
-    type: str
+  roles:
+    description: The roles.
+    type: list
+    elements: dict
     required: true
+    suboptions:
+      name:
+        description: Name of the role.
+        type: str
+        required: true
+      path:
+        description:
+          - Path of the role.
+          - AWS cannot change this after creation; a different value on an existing role is refused.
+        type: str
+        default: /
+      description:
+        description: What the role is for.
+        type: str
+        default: ''
+      service:
+        description:
+          - Service that may assume the role, for example V(ecs-tasks.amazonaws.com).
+          - One of O(roles[].service) and O(roles[].assume_role_policy_document) is required when O(state=present).
+        type: str
+      service_condition:
+        description: Condition under which O(roles[].service) may assume the role, as in a policy statement.
+        type: dict
+      assume_role_policy_document:
+        description: The whole trust policy.
+        type: dict
+      max_session_duration:
+        description: Seconds that a session of the role may last.
+        type: int
+        default: 3600
+      permissions_boundary:
+        description:
+          - ARN of the managed policy that limits what the role can be allowed; V('') for none.
+          - Leave unset to keep it unmanaged.
+        type: str
+      policies:
+        description:
+          - All inline policies, name and document. Others are removed.
+          - Leave unset to keep inline policies unmanaged.
+        type: dict
+      managed_policies:
+        description:
+          - ARNs of all managed policies. Others are detached.
+          - Leave unset to keep managed policies unmanaged.
+        type: list
+        elements: str
   state:
-    description: Whether the role should exist.
+    description: Whether the roles should exist.
     type: str
     choices: [present, absent]
     default: present
-  path:
-    description:
-      - Path of the role.
-      - AWS cannot change this after creation; a different value on an existing role is refused.
-    type: str
-    default: /
-  description:
-    description: What the role is for.
-    type: str
-    default: ''
-  service:
-    description:
-      - Service that may assume the role, for example V(ecs-tasks.amazonaws.com).
-      - One of O(service) and O(assume_role_policy_document) is required when O(state=present).
-    type: str
-  service_condition:
-    description: Condition under which O(service) may assume the role, as in a policy statement.
-    type: dict
-  assume_role_policy_document:
-    description: The whole trust policy.
-    type: dict
-  max_session_duration:
-    description: Seconds that a session of the role may last.
-    type: int
-    default: 3600
-  permissions_boundary:
-    description:
-      - ARN of the managed policy that limits what the role can be allowed; V('') for none.
-      - Leave unset to keep it unmanaged.
-    type: str
-  policies:
-    description:
-      - All inline policies, name and document. Others are removed.
-      - Leave unset to keep inline policies unmanaged.
-    type: dict
-  managed_policies:
-    description:
-      - ARNs of all managed policies. Others are detached.
-      - Leave unset to keep managed policies unmanaged.
-    type: list
-    elements: str
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -78,30 +84,35 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Let tasks open the channels of ECS Exec
-  gatehouse.fargate.iam_service_role:
-    name: hello-dev-task
-    path: /gatehouse/
-    service: ecs-tasks.amazonaws.com
-    service_condition:
-      StringEquals:
-        aws:SourceAccount: "123456789012"
-    policies:
-      exec:
-        Version: "2012-10-17"
-        Statement:
-          - Effect: Allow
-            Action:
-              - ssmmessages:CreateControlChannel
-              - ssmmessages:CreateDataChannel
-              - ssmmessages:OpenControlChannel
-              - ssmmessages:OpenDataChannel
-            Resource: "*"
+- name: Let ECS start tasks, and tasks open the channels of ECS Exec
+  gatehouse.fargate.iam_service_roles:
+    roles:
+      - name: hello-dev-execution
+        path: /gatehouse/
+        service: ecs-tasks.amazonaws.com
+        managed_policies: ["arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"]
+      - name: hello-dev-task
+        path: /gatehouse/
+        service: ecs-tasks.amazonaws.com
+        service_condition:
+          StringEquals:
+            aws:SourceAccount: "123456789012"
+        policies:
+          exec:
+            Version: "2012-10-17"
+            Statement:
+              - Effect: Allow
+                Action:
+                  - ssmmessages:CreateControlChannel
+                  - ssmmessages:CreateDataChannel
+                  - ssmmessages:OpenControlChannel
+                  - ssmmessages:OpenDataChannel
+                Resource: "*"
 """
 
 RETURN = r"""
-role:
-  description: The role as it is now, or as it will be in check mode; empty when it does not exist.
+roles:
+  description: Each role by its name as it is now, or as it will be in check mode; empty when it does not exist.
   returned: always
   type: dict
   contains:
@@ -197,9 +208,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
 )
 from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
-ARGUMENT_SPEC: dict[str, Any] = {
+ROLE_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "path": {"type": "str", "default": "/"},
     "description": {"type": "str", "default": ""},
     "service": {"type": "str"},
@@ -209,6 +219,17 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "permissions_boundary": {"type": "str"},
     "policies": {"type": "dict"},
     "managed_policies": {"type": "list", "elements": "str"},
+}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "roles": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": ROLE_SPEC,
+        "mutually_exclusive": [["service", "assume_role_policy_document"]],
+        "required_by": {"service_condition": ["service"]},
+    },
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "adopt": {"type": "bool", "default": False},
     "tags": {"type": "dict", "aliases": ["resource_tags"]},
     "purge_tags": {"type": "bool", "default": True},
@@ -218,8 +239,12 @@ RESOURCE = "iam_role"
 RoleErrors = missing_is("NoSuchEntity", "NoSuchEntityException")
 
 
+def describe(client: Any, params: Fields) -> Fields:
+    return {role["name"]: describe_role(client, role["name"]) for role in params["roles"]}
+
+
 @RoleErrors.list_error_handler("describe the role", {})
-def describe(client: Any, name: str) -> Fields:
+def describe_role(client: Any, name: str) -> Fields:
     role = client.get_role(RoleName=name)["Role"]
     return {
         "name": name,
@@ -256,6 +281,25 @@ def trust_policy(params: Fields) -> Fields:
 
 
 def plan(current: Fields, params: Fields) -> Plan:
+    names = [role["name"] for role in params["roles"]]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise PlanRefusedError(f"roles: {twice[0]} is listed more than once: name each role once.")
+    common = {key: params[key] for key in ("state", "adopt", "tags", "purge_tags")}
+    plans = {role["name"]: plan_own(current[role["name"]], {**common, **role}) for role in params["roles"]}
+    changes = tuple(change for planned in plans.values() for change in planned.changes)
+    return Plan({name: planned.result for name, planned in plans.items()}, changes)
+
+
+def plan_own(current: Fields, params: Fields) -> Plan:
+    return guarded(f"role {params['name']}", params, lambda found: plan_role(found, params))(current)
+
+
+def plan_role(current: Fields, params: Fields) -> Plan:
+    if params["state"] == "present" and not (params["service"] or params["assume_role_policy_document"]):
+        raise PlanRefusedError(
+            f"roles: {params['name']} has neither service nor assume_role_policy_document: give one of them."
+        )
     if params["state"] == "absent":
         return plan_absent(current)
     return plan_update(current, params) if current else plan_create(params)
@@ -415,19 +459,13 @@ def delete(client: Any, change: Change) -> None:
 
 
 def main() -> None:
-    module = AnsibleAWSModule(
-        argument_spec=ARGUMENT_SPEC,
-        mutually_exclusive=[("service", "assume_role_policy_document")],
-        required_if=[("state", "present", ["service", "assume_role_policy_document"], True)],
-        required_by={"service_condition": ["service"]},
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     client = aws_client(module, "iam")
     run(
         module,
-        "role",
-        describe=lambda: describe(client, module.params["name"]),
-        plan=guarded(f"role {module.params['name']}", module.params, lambda current: plan(current, module.params)),
+        "roles",
+        describe=lambda: describe(client, module.params),
+        plan=lambda current: plan(current, module.params),
         apply=lambda planned: apply(client, planned),
     )
 
