@@ -19,14 +19,16 @@ from .report import Figure, Section, seconds
 from .stand_in import Run, StandIn
 
 BUILDER = "hello-local"
-# Often enough for runs of minutes, and too seldom to be felt in their time.
+# Often enough for runs of minutes, and seldom enough to cost them little.
 MEMORY_SECONDS = 0.5
 READING = ("Describe", "Get", "List", "Batch", "Head", "Simulate", "AssumeRole")
 
 
 def fleet(bench: Bench) -> Section:
     """Environments in accounts of their own, with one parent domain in another account."""
-    rows = [row for count in bench.fleets for row in fleet_rows(bench, count)]
+    # One for all fleets, so that the app is compiled once.
+    builder, _app = bench.inventory("builder")
+    rows = [row for count in bench.fleets for row in fleet_rows(bench, count, builder)]
     return Section(
         "Many environments in one run",
         "Each environment is a host of one inventory with an account and a profile of its own, closed network, login\n"
@@ -37,11 +39,11 @@ def fleet(bench: Bench) -> Section:
     )
 
 
-def fleet_rows(bench: Bench, count: int) -> list[Figure]:
+def fleet_rows(bench: Bench, count: int, builder: Path) -> list[Figure]:
     with bench.aws(f"fleet-{count}", **NO_TIME) as aws:
         make_parent_role(aws)
-        options = ["--limit", f"all:!{BUILDER}", "--forks", "10", "-e", json.dumps(image_source(bench, aws, count))]
-        inventory = fleet_inventory(bench, aws, count)
+        options = ["--limit", f"all:!{BUILDER}", "--forks", "10", "-e", json.dumps(image_source(bench, aws, builder))]
+        inventory = fleet_inventory(bench, aws, builder, count)
         credentials = str(bench.folder / "credentials")
         first, again = (
             aws.play(SITE, inventory, *options, memory=MEMORY_SECONDS, AWS_SHARED_CREDENTIALS_FILE=credentials)
@@ -65,12 +67,11 @@ def run_rows(name: str, run: Run, count: int) -> list[Figure]:
     ]
 
 
-def image_source(bench: Bench, aws: StandIn, count: int) -> dict[str, Any]:
+def image_source(bench: Bench, aws: StandIn, builder: Path) -> dict[str, Any]:
     """Builds the image in the account of the parent domain; returns the variable that lets environments copy it."""
-    inventory, _app = bench.inventory(f"builder-{count}")
     playbook = bench.folder / "image.yml"
     playbook.write_text(ONLY_IMAGE, encoding="utf-8")
-    aws.play(str(playbook), inventory)
+    aws.play(str(playbook), builder)
     ecr = boto3.client("ecr", region_name=aws.environment["AWS_REGION"], **client_options(aws.environment))
     (image,) = ecr.describe_images(repositoryName=BUILDER)["imageDetails"]
     return {"stack_image_source": {"environment": BUILDER, "digest": image["imageDigest"]}}
@@ -92,15 +93,14 @@ def policy(statement: Mapping[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def fleet_inventory(bench: Bench, aws: StandIn, count: int) -> Path:
+def fleet_inventory(bench: Bench, aws: StandIn, builder: Path, count: int) -> Path:
     """Writes an inventory of environments, and the credentials of their accounts."""
-    local, _app = bench.inventory(f"fleet-{count}")
-    builder = yaml.safe_load(local.read_text(encoding="utf-8"))["all"]["hosts"]
+    local = yaml.safe_load(builder.read_text(encoding="utf-8"))["all"]["hosts"]
     names = [f"env-{number:02}" for number in range(1, count + 1)]
     parent = f"arn:aws:iam::{aws.environment['AWS_ACCESS_KEY_ID']}:role/delegate"
     hosts = {
         name: {
-            **builder[BUILDER],
+            **local[BUILDER],
             "stack_name": name,
             "stack_domain": f"{name}.gatehouse.localhost",
             "stack_profile": name,
@@ -114,5 +114,5 @@ def fleet_inventory(bench: Bench, aws: StandIn, count: int) -> Path:
     ]
     (bench.folder / "credentials").write_text("\n".join(lines), encoding="utf-8")
     file = bench.folder / f"fleet-{count}.yml"
-    file.write_text(yaml.safe_dump({"all": {"hosts": {**builder, **hosts}}}), encoding="utf-8")
+    file.write_text(yaml.safe_dump({"all": {"hosts": {**local, **hosts}}}), encoding="utf-8")
     return file

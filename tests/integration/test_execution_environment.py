@@ -31,8 +31,10 @@ from stack import SOURCE
 from test_bad_input import GOOD
 
 DEFINITION = ROOT / "execution-environment.yml"
-# As users write it into their AWX project.
-PROJECT = "- ansible.builtin.import_playbook: gatehouse.fargate.site\n"
+# As users write them into their AWX project.
+PROJECT = {
+    f"{name}.yml": f"- ansible.builtin.import_playbook: gatehouse.fargate.{name}\n" for name in ("site", "rollout")
+}
 SETTINGS = "[defaults]\ncallbacks_enabled = gatehouse.fargate.plan\n"
 VAULT_PASSWORD = "only-for-this-test"
 FIRST = "env-a"
@@ -159,18 +161,19 @@ class Awx:
             "external_id": "{{ vault_external_id }}",
         }
 
-    def job(self, name: str, hosts: Sequence[str], *options: str, **variables: Any) -> Job:
-        """Runs site.yml on an inventory that has these hosts alone."""
+    def job(self, name: str, hosts: Sequence[str], playbook: str = "site", **variables: Any) -> Job:
+        """Runs a playbook on an inventory that has these hosts alone, each in a group of its own."""
         data = self.folder / name
-        inventory = {"all": {"hosts": {host: {**self.hosts[host], **variables} for host in hosts}}}
+        groups = {f"wave_{host[-1]}": {"hosts": {host: {**self.hosts[host], **variables}}} for host in hosts}
+        inventory = {"all": {"children": groups}}
         secrets = data / "inventory" / "group_vars" / "all.yml"
         files = {
-            data / "project" / "site.yml": PROJECT,
+            **{data / "project" / file: text for file, text in PROJECT.items()},
             data / "project" / "ansible.cfg": SETTINGS,
             data / "inventory" / "hosts.yml": yaml.safe_dump(inventory),
             secrets: yaml.safe_dump({"vault_external_id": EXTERNAL_ID}),
             data / "env" / "envvars": json.dumps(self._settings(data)),
-            data / "env" / "cmdline": " ".join(["--ask-vault-pass", *options]),
+            data / "env" / "cmdline": "--ask-vault-pass",
             data / "env" / "passwords": json.dumps({r"^Vault password:\s*?$": VAULT_PASSWORD}),
             data / "password": VAULT_PASSWORD,
         }
@@ -178,7 +181,7 @@ class Awx:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         run(self.image.command("ansible-vault"), "encrypt", "--vault-password-file", data / "password", secrets)
-        words = [self.image.command("ansible-runner"), "run", str(data), "--playbook", "site.yml", "--quiet"]
+        words = [self.image.command("ansible-runner"), "run", str(data), "--playbook", f"{playbook}.yml", "--quiet"]
         done = subprocess.run(words, env=self._outside(), check=False)
         (output,) = data.glob("artifacts/*/stdout")
         plan = data / "plan.json"
@@ -232,9 +235,12 @@ def test_the_definition_installs_this_version_and_all_that_it_needs(image: Image
 
 
 def test_jobs_for_slices_leave_what_one_job_for_all_would(awx: Awx) -> None:
-    first = awx.job("first", [FIRST])
-    assert first.status == 0, first.output
-    assert "GATEHOUSE REPORT" in first.output
+    waves = {"rollout_waves": ["wave_a", "wave_b"], "rollout_approval": ["wave_b"]}
+    first = awx.job("first", [FIRST, "env-b"], "rollout", **waves, approve=[])
+    # There is a terminal, and nobody to answer: the wave that nobody approved ends the job.
+    assert "Wave wave_b (env-b) waits for approval" in " ".join(first.output.split())
+    verdicts = {name: host["report"].get("verdict") for name, host in first.plan["hosts"].items()}
+    assert (first.status, verdicts[FIRST], verdicts.get("env-b")) == (2, "passed", None), first.output
     parts = slices([name for name in ACCOUNTS if name != FIRST])
     with ThreadPoolExecutor() as pool:
         jobs = list(pool.map(awx.job, ["slice-1", "slice-2"], parts))

@@ -110,12 +110,23 @@ def _seconds_running(task: Record) -> float:
 
 
 def _update_container_health(task: Record) -> None:
-    states = [_docker_health(identifier) for identifier in task.get("_docker_ids") or []]
-    for container, state in zip(task["containers"], states, strict=False):
+    checked = _containers_with_a_check(task)
+    if not checked:
+        return
+    states = []
+    for container, identifier in zip(task["containers"], task.get("_docker_ids") or [], strict=False):
+        state = _docker_health(identifier) if container["name"] in checked else "UNKNOWN"
         container["healthStatus"] = state
+        states.append(state)
     known = [state for state in states if state != "UNKNOWN"]
     if known:
         task["healthStatus"] = "HEALTHY" if set(known) == {"HEALTHY"} else min(set(known) - {"HEALTHY"})
+
+
+def _containers_with_a_check(task: Record) -> set[str]:
+    """ECS looks at checks of the task definition alone, not at those that an image brings."""
+    definition = ecs._task_defs.get(task["taskDefinitionArn"].rsplit("/", 1)[1]) or {}
+    return {one["name"] for one in definition.get("containerDefinitions", []) if one.get("healthCheck")}
 
 
 def _docker_health(identifier: str) -> str:

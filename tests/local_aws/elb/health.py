@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ministack.services import alb
 
 from local_aws.elb.api import Record, answer, elements, members, not_found
-from local_aws.elb.target_groups import load_balancers
+from local_aws.elb.target_groups import in_use, load_balancers
 from local_aws.hooks import Handler, Params, Response, patch_action
 
 TICK_SECONDS = 0.25
@@ -121,8 +121,9 @@ def _due() -> list[tuple[Key, Record]]:
 
 def _registered() -> dict[Key, Record]:
     found: dict[Key, Record] = {}
+    used = in_use()
     for (account, region, arn), group in alb._tgs.all_items():
-        if group["TargetType"] != "lambda" and load_balancers(arn):
+        if group["TargetType"] != "lambda" and arn in used:
             for target in alb._targets.get_scoped(account, region, arn) or []:
                 found[arn, target["Id"], int(target.get("Port") or group["Port"])] = group
     return found

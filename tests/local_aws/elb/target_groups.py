@@ -31,12 +31,20 @@ def install() -> None:
 
 def load_balancers(arn: str) -> list[str]:
     """The load balancers whose rules lead to a target group."""
-    found = []
-    for rule in alb._rules.all_values():
-        listener = next((one for one in alb._listeners.all_values() if one["ListenerArn"] == rule["ListenerArn"]), None)
-        if listener and any(arn in target_groups(action) for action in rule["Actions"]):
-            found.append(listener["LoadBalancerArn"])
+    leading = {rule["ListenerArn"] for rule in alb._rules.all_values() if arn in _targets_of(rule)}
+    found = [one["LoadBalancerArn"] for one in alb._listeners.all_values() if one["ListenerArn"] in leading]
     return list(dict.fromkeys(found))
+
+
+def in_use() -> set[str]:
+    """All target groups to which a rule of some listener leads, found in one pass over the rules of all accounts."""
+    listeners = {one["ListenerArn"] for one in alb._listeners.all_values()}
+    rules = [rule for rule in alb._rules.all_values() if rule["ListenerArn"] in listeners]
+    return {arn for rule in rules for arn in _targets_of(rule)}
+
+
+def _targets_of(rule: Record) -> list[str]:
+    return [arn for action in rule["Actions"] for arn in target_groups(action)]
 
 
 def _view(original: Function) -> Function:
