@@ -99,10 +99,14 @@ def judge_look(look: Look, wanted: Followed) -> Verdict:
     if status in ENDED:
         return Verdict(Outcome.FAILED, f"{ENDED[status]} {look.rollout['status_reason']}".strip())
     # Only a rolling update has a state in DescribeServices; of the other strategies the rollout alone tells.
-    by_state = verdict.outcome is Outcome.SUCCEEDED
-    complete = (status == "SUCCESSFUL" or is_forgotten(look, wanted)) if is_stateless(look, wanted) else by_state
+    stateless = is_stateless(look, wanted)
+    if stateless:
+        complete = status == "SUCCESSFUL" or is_forgotten(look, wanted)
+    else:
+        complete = verdict.outcome is Outcome.SUCCEEDED
     if not complete or status in UNDER_WAY:
-        return Verdict(Outcome.PENDING, verdict.reason or f"the service deployment is {status}")
+        recorded = f"the service deployment is {status or 'not listed yet'} {look.rollout.get('stage', '')}".rstrip()
+        return Verdict(Outcome.PENDING, recorded if stateless else verdict.reason or recorded)
     waiting = sick(look)
     return Verdict(Outcome.PENDING, waiting) if waiting else Verdict(Outcome.SUCCEEDED)
 

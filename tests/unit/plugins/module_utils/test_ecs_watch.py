@@ -92,7 +92,7 @@ def look(*deployments: dict[str, Any], rollout: str = "", events: list[str] | No
         pytest.param(look(DONE, rollout="SUCCESSFUL"), Outcome.SUCCEEDED, "", id="complete, and recorded as such"),
         pytest.param(look(DONE, rollout="IN_PROGRESS"), Outcome.PENDING, "IN_PROGRESS", id="bakes"),
         pytest.param(look(STATELESS, rollout="SUCCESSFUL"), Outcome.SUCCEEDED, "", id="another strategy"),
-        pytest.param(look(STATELESS, rollout="IN_PROGRESS"), Outcome.PENDING, "", id="another strategy, begun"),
+        pytest.param(look(STATELESS, rollout="IN_PROGRESS"), Outcome.PENDING, "is IN_PROGRESS", id="another, begun"),
         pytest.param(look(BEGUN, rollout="ROLLBACK_REQUESTED"), Outcome.FAILED, "Somebody rolls", id="stopped by hand"),
         pytest.param(look(DONE, rollout="ROLLBACK_SUCCESSFUL"), Outcome.FAILED, "ECS rolled the", id="rolled back"),
         pytest.param(
