@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LocalAws, run_playbook
+from conftest import PARENT, LocalAws, run_playbook
+from in_process import Modules, Task
 from stack import Outcome, Stack
 from test_bad_input import GOOD, ONE_RULE
 
@@ -64,8 +65,18 @@ def environment(own_aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
-def first(environment: Environment) -> Outcome:
+def foreseen(environment: Environment) -> Outcome:
+    return environment.site(CANARY, "--check")
+
+
+@pytest.fixture(scope="module")
+def first(foreseen: Outcome, environment: Environment) -> Outcome:
+    assert foreseen.run.changed() > 0
     return environment.site(CANARY)
+
+
+def test_an_empty_account_is_told_what_it_will_get(foreseen: Outcome, first: Outcome) -> None:
+    assert foreseen.changes() == first.changes()
 
 
 def test_it_has_a_second_group_and_a_role_for_ecs(first: Outcome, environment: Environment) -> None:
@@ -81,6 +92,13 @@ def test_the_next_run_changes_nothing(environment: Environment) -> None:
     again = environment.site(CANARY)
     assert again.run.changed() == 0, again.changes()
     assert environment.weights() == {NAME: 0, SECOND: 100}
+
+
+@pytest.mark.usefixtures("first")
+def test_the_doctor_finds_every_link_whole(own_aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {"name": NAME, "domain": GOOD["stack_domain"], "parent_domain": PARENT, "region": GOOD["stack_region"]}
+    links = Modules(own_aws, monkeypatch).run(Task("stack_doctor_info", names))["links"]
+    assert {link["ok"] for link in links} == {True}, [link for link in links if not link["ok"]]
 
 
 @pytest.mark.usefixtures("first")

@@ -26,6 +26,9 @@ def weights_of(forward: Fields) -> dict[str, int]:
     """Returns what each target group of a current forward gets; nothing when it cannot be told."""
     if "weights" in forward:
         return dict(forward["weights"])
+    if "other" in forward:
+        groups = forward["other"].get("TargetGroups", [])
+        return {group["TargetGroupArn"]: group.get("Weight", 1) for group in groups}
     return {forward["target_group_arn"]: 1} if forward.get("target_group_arn") else {}
 
 

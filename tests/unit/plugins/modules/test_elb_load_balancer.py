@@ -287,6 +287,15 @@ SHARED = {**FORWARD, "alternate_target_group_arn": GREEN}
 RETIRING = {**FORWARD, "retiring_target_group": "hello-alternate"}
 
 
+STICKY = {
+    "type": "forward",
+    "other": {
+        "TargetGroups": [{"TargetGroupArn": GROUP, "Weight": 0}, {"TargetGroupArn": GREEN, "Weight": 9}],
+        "TargetGroupStickinessConfig": {"Enabled": True},
+    },
+}
+
+
 def weighted(**weights: int) -> dict[str, Any]:
     groups = {"blue": GROUP, "green": GREEN, "foreign": FOREIGN}
     return {"type": "forward", "weights": {groups[name]: weight for name, weight in weights.items()}}
@@ -316,7 +325,8 @@ def test_a_forward_that_sticks_to_a_group_is_a_difference() -> None:
         pytest.param(weighted(blue=0, green=0), SHARED, weighted(blue=100, green=0), id="nobody gets any"),
         pytest.param(weighted(blue=0, green=9, foreign=1), SHARED, weighted(blue=0, green=9), id="foreign besides"),
         pytest.param(weighted(green=9, foreign=1), SHARED, weighted(blue=0, green=9), id="foreign instead"),
-        pytest.param({"type": "forward", "other": {}}, SHARED, weighted(blue=100, green=0), id="sticky until now"),
+        pytest.param({"type": "forward", "other": {}}, SHARED, weighted(blue=100, green=0), id="unreadable"),
+        pytest.param(STICKY, SHARED, weighted(blue=0, green=9), id="sticky until now"),
         pytest.param(weighted(blue=0, green=100), FORWARD, FORWARD, id="one group alone"),
         pytest.param(weighted(blue=0, green=100), RETIRING, weighted(blue=0, green=100), id="retiring"),
         pytest.param(weighted(blue=100, green=0), RETIRING, weighted(blue=100, green=0), id="retiring, idle"),
