@@ -104,6 +104,27 @@ options:
         description: Port of that container.
         type: int
         required: true
+      advanced_configuration:
+        description: What ECS needs to shift traffic; required unless O(strategy=ROLLING).
+        type: dict
+        suboptions:
+          alternate_target_group_arn:
+            description:
+              - ARN of the second target group. A deployment uses the one of the two that has no traffic.
+              - The rule must forward to both, and whoever manages the rule must leave their weights alone.
+            type: str
+            required: true
+          production_listener_rule:
+            description: ARN of the rule whose forward ECS changes. It is the only one; other rules are not followed.
+            type: str
+            required: true
+          test_listener_rule:
+            description: ARN of a rule that leads to the new tasks before they get any other traffic.
+            type: str
+          role_arn:
+            description: ARN of the role that lets ECS change rules and targets.
+            type: str
+            required: true
   health_check_grace_period:
     description: Seconds after the start of a task in which failed health checks do not count.
     type: int
@@ -139,6 +160,53 @@ options:
           - Number of failed tasks after which a deployment is given up.
           - Leave unset to keep what is, which AWS derives from the number of tasks.
         type: int
+  strategy:
+    description:
+      - How a deployment replaces tasks and gets their traffic.
+      - V(ROLLING) replaces them a few at a time, as O(minimum_healthy_percent) and O(maximum_percent) say.
+      - V(BLUE_GREEN) starts all new tasks beside the old ones and then moves the traffic at once, V(CANARY) in two
+        steps, V(LINEAR) in equal ones. The old tasks go O(bake_time_in_minutes) later.
+      - ECS has its circuit breaker for V(ROLLING) only. With the others O(circuit_breaker.rollback) says what this
+        module does with a deployment that fails while it waits.
+    type: str
+    choices: [ROLLING, BLUE_GREEN, CANARY, LINEAR]
+    default: ROLLING
+  bake_time_in_minutes:
+    description:
+      - Minutes for which old and new tasks both run once the new ones have all traffic, 0 to 1440.
+      - V(ROLLING) has none.
+    type: int
+    default: 5
+  canary_configuration:
+    description: Steps of O(strategy=CANARY).
+    type: dict
+    suboptions:
+      canary_percent:
+        description: Share of the traffic in the first step, a multiple of 0.1 from 0.1 to 100.
+        type: float
+        default: 5.0
+      canary_bake_time_in_minutes:
+        description: Minutes before the rest follows, 0 to 1440.
+        type: int
+        default: 10
+  linear_configuration:
+    description: Steps of O(strategy=LINEAR).
+    type: dict
+    suboptions:
+      step_percent:
+        description: Share of the traffic that moves in each step, a multiple of 0.1 from 3.0 to 100.
+        type: float
+        default: 10.0
+      step_bake_time_in_minutes:
+        description: Minutes between two steps, 0 to 1440.
+        type: int
+        default: 6
+  force_new_deployment:
+    description:
+      - Whether to deploy even if nothing has changed, which is a change each time.
+      - With two target groups this brings the traffic to the other one.
+    type: bool
+    default: false
   alarms:
     description:
       - Names of CloudWatch alarms that fail a deployment while it goes on.
@@ -164,7 +232,7 @@ options:
     default: true
   wait_timeout:
     description:
-      - Seconds until an incomplete deployment counts as failed.
+      - Seconds until an incomplete deployment counts as failed, beside the minutes that ECS waits on purpose.
       - Unless O(circuit_breaker.rollback=false), it is then rolled back, so that it does not go live behind your back.
         A service of which no deployment ever was complete is deleted again, so that it does not fail at your cost.
     type: int
@@ -374,6 +442,12 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services im
     primary,
     update_request,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.shifts import (
+    ADVANCED,
+    OPTIONS,
+    balancer_problems,
+    problems,
+)
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies import CAPACITY_PROVIDER
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.tags import as_list, change_tags
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.verdict import WAIT_OPTIONS, await_verdict
@@ -393,10 +467,14 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import (
 from ansible_collections.gatehouse.fargate.plugins.module_utils._progress import Progress
 from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
+ADVANCED_CONFIGURATION: dict[str, Any] = {
+    name: {"type": "str", "required": name != "test_listener_rule"} for name in ADVANCED
+}
 LOAD_BALANCER: dict[str, Any] = {
     "target_group_arn": {"type": "str", "required": True},
     "container_name": {"type": "str", "required": True},
     "container_port": {"type": "int", "required": True},
+    "advanced_configuration": {"type": "dict", "options": ADVANCED_CONFIGURATION},
 }
 CIRCUIT_BREAKER: dict[str, Any] = {
     "enable": {"type": "bool", "default": True},
@@ -421,6 +499,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "minimum_healthy_percent": {"type": "int", "default": 100},
     "maximum_percent": {"type": "int", "default": 200},
     "circuit_breaker": {"type": "dict", "apply_defaults": True, "options": CIRCUIT_BREAKER},
+    **OPTIONS,
+    "force_new_deployment": {"type": "bool", "default": False},
     "alarms": {"type": "list", "elements": "str", "default": []},
     "availability_zone_rebalancing": {"type": "bool"},
     "propagate_tags": {"type": "str", "choices": ["SERVICE", "TASK_DEFINITION", "NONE"], "default": "SERVICE"},
@@ -431,6 +511,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "purge_tags": {"type": "bool", "default": True},
 }
 RESOURCE = "ecs_service"
+# Reasons for another deployment that are no fields of a service.
+FORCED = ("rollout_state", "force_new_deployment")
 DRAIN_POLL_SECONDS = 3
 
 
@@ -462,6 +544,8 @@ def refuse_impossible(params: Fields) -> None:
             f"minimum_healthy_percent is {low} and maximum_percent is {high}: a deployment can only proceed with "
             "a minimum of 0 to 100, a maximum of 100 to 200, and one of them not 100."
         )
+    for problem in (*problems(params), *balancer_problems(params["strategy"], params["load_balancers"])):
+        raise PlanRefusedError(problem)
 
 
 def plan_absent(current: Fields, active: bool) -> Plan:
@@ -499,8 +583,9 @@ def plan_update(current: Fields, params: Fields) -> Plan:
     # Only a new deployment gets a service out of one that ECS has given up.
     if primary(current).get("rollout_state") == "FAILED":
         before["rollout_state"], after["rollout_state"] = "FAILED", "COMPLETED"
-    result = {**current, **after}
-    result.pop("rollout_state", None)
+    if params["force_new_deployment"]:
+        before["force_new_deployment"], after["force_new_deployment"] = False, True
+    result = {key: value for key, value in {**current, **after}.items() if key not in FORCED}
     to_set, to_remove = tag_differences(current["tags"], params["tags"], params["purge_tags"])
     if to_set or to_remove:
         before["tags"], after["tags"] = current["tags"], tags_after(current["tags"], to_set, to_remove)

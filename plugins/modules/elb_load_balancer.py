@@ -151,6 +151,17 @@ options:
           target_group_arn:
             description: Target group for V(forward).
             type: str
+          alternate_target_group_arn:
+            description:
+              - For V(forward), a second target group with which somebody else shares the traffic, for example ECS in a
+                blue/green deployment. The weights of the two are left as they are; any other group is taken out.
+              - Where none of the two has traffic yet, O(listeners[].rules[].actions[].target_group_arn) gets all.
+            type: str
+          retiring_target_group:
+            description:
+              - For V(forward), name of a second target group that may still be there. As long as it is, the weights are
+                left as they are. Leave unset to forward to O(listeners[].rules[].actions[].target_group_arn) alone.
+            type: str
           user_pool_arn:
             description: Cognito user pool for V(authenticate_cognito).
             type: str
@@ -479,6 +490,8 @@ ACTION_SPEC: dict[str, Any] = {
         "required": True,
     },
     "target_group_arn": {"type": "str"},
+    "alternate_target_group_arn": {"type": "str"},
+    "retiring_target_group": {"type": "str"},
     "user_pool_arn": {"type": "str"},
     "user_pool_client_id": {"type": "str"},
     "user_pool_domain": {"type": "str"},

@@ -19,6 +19,8 @@ GOOD: dict[str, Any] = {
     "stack_app_path": str(ROOT / "app"),
     "stack_users": {"alice": {"email": "alice@example.com"}},
 }
+# All paths share one rule, as strategies that shift traffic need it.
+ONE_RULE = {"stack_public_paths": [], "stack_logout_path": "", "stack_logged_out_path": ""}
 SELF = {"container_name": "proxy", "condition": "START"}
 # What is wrong -> the changed inputs (None removes one), and words that the refusal has to contain.
 BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -68,6 +70,31 @@ BAD: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "secret-unreadable": ({"stack_secrets": {"TOKEN": "hunter2"}}, ["stack_secrets", "TOKEN", "ARN"]),
     "stop-timeout-too-long": ({"ecs_service_stop_timeout": 121}, ["ecs_service_stop_timeout", "121", "120"]),
+    "strategy-unknown": ({"stack_deployment": {"strategy": "GREEN"}}, ["stack_deployment", "GREEN", "LINEAR"]),
+    "strategy-many-rules": (
+        {"stack_deployment": {"strategy": "BLUE_GREEN"}},
+        ["stack_deployment", "BLUE_GREEN", "/healthz, /logout, /logged-out", "stack_public_paths"],
+    ),
+    "strategy-bakes-long": (
+        {"stack_deployment": {"strategy": "CANARY", "bake_time_in_minutes": 1441}, **ONE_RULE},
+        ["stack_deployment", "bake_time_in_minutes", "1441", "1440"],
+    ),
+    "strategy-small-steps": (
+        {"stack_deployment": {"strategy": "LINEAR", "linear_configuration": {"step_percent": 1.5}}, **ONE_RULE},
+        ["stack_deployment", "linear_configuration.step_percent", "1.5", "3.0"],
+    ),
+    "strategy-counts-requests": (
+        {
+            "stack_deployment": {"strategy": "BLUE_GREEN"},
+            "stack_autoscaling": {"min_capacity": 1, "max_capacity": 2, "requests_per_target": 9},
+            **ONE_RULE,
+        },
+        ["stack_autoscaling", "requests_per_target", "BLUE_GREEN"],
+    ),
+    "strategy-nobody-waits": (
+        {"stack_deployment": {"strategy": "BLUE_GREEN"}, "ecs_service_wait": False, **ONE_RULE},
+        ["ecs_service_wait", "BLUE_GREEN"],
+    ),
     "nat-unknown": ({"stack_nat": "double"}, ["stack_nat", "double"]),
     "tokens-without-issuer": (
         {"stack_login": False, "stack_machine_paths": ["/hooks"]},

@@ -23,6 +23,18 @@ SERVICE_ROLES = {
     "replication.ecr.amazonaws.com": "ECRReplication",
 }
 ROLE_PREFIX = "AWSServiceRoleFor"
+# What ECS may do with a role for blue/green deployments; ministack knows the common policies only.
+LOAD_BALANCER_POLICY = "AmazonECSInfrastructureRolePolicyForLoadBalancers"
+LOAD_BALANCER_ACTIONS = (
+    "DescribeListeners",
+    "DescribeRules",
+    "DescribeTargetGroups",
+    "DescribeTargetHealth",
+    "DeregisterTargets",
+    "ModifyListener",
+    "ModifyRule",
+    "RegisterTargets",
+)
 TAG_PART = re.compile(r"Tags\.member\.\d+\.(Key|Value)")
 VALID_TAG = re.compile(r"[\w\s.:/=+\-@]*")
 TAGGING = ("CreateRole", "TagRole", "CreatePolicy", "TagPolicy", "CreateUser", "TagUser")
@@ -30,6 +42,8 @@ DESCRIBING = ("CreateRole", "UpdateRole", "UpdateRoleDescription", "CreatePolicy
 
 
 def install() -> None:
+    patch(backend, "_seed_aws_managed_policies", _seeding)
+    backend._seed_aws_managed_policies()
     actions = backend._IAM_HANDLERS
     for owner in ("Role", "User", "Group"):
         guard(actions, f"Attach{owner}Policy", _check_policy_exists)
@@ -41,6 +55,18 @@ def install() -> None:
         guard(actions, action, _check_tags)
     patch_action(actions, "CreateServiceLinkedRole", _naming_service_roles)
     patch(app, "pin_request_origin", _as_if_by_tls)
+
+
+def _seeding(original: Function) -> Function:
+    def seed() -> None:
+        original()
+        actions = [f"elasticloadbalancing:{name}" for name in LOAD_BALANCER_ACTIONS]
+        statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        record = backend._make_aws_managed_record(LOAD_BALANCER_POLICY, document)
+        backend._aws_managed_policies[record["Arn"]] = record
+
+    return seed
 
 
 def _as_if_by_tls(original: Function) -> Function:

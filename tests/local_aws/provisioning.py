@@ -29,6 +29,8 @@ DOCUMENTED = {
     "cognito.domain_deletion": 120.0,
     # From PROVISIONING to the container's start: network interface, machine, pull of a small image.
     "ecs.task": 35.0,
+    # A minute for which ECS waits in a deployment that is not rolling.
+    "ecs.bake_minute": 60.0,
     # From the stop of the last task to INACTIVE, with a deregistration delay of nothing.
     "ecs.service_deletion": 30.0,
 }
@@ -41,6 +43,7 @@ ALWAYS_PENDING = {
     "ec2.nat_gateway",
     "ec2.nat_gateway_deletion",
     "cognito.custom_domain",
+    "ecs.bake_minute",
 }
 
 

@@ -31,6 +31,8 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._doctor.state im
     NotCheckedError,
     State,
 )
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.shifts import target_groups
+from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.shared_traffic import weights_of
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
 TRAFFIC_PORT = "traffic-port"
@@ -60,8 +62,24 @@ def ports(state: State) -> list[int]:
 
 
 def target_group(state: State) -> Fields:
-    arn = binding(state)["target_group_arn"]
+    arn = group_in_use(state)
     return next((one for one in state.fact("target_groups") or [] if one["TargetGroupArn"] == arn), {})
+
+
+def group_in_use(state: State) -> str:
+    """Returns the target group of the service that gets the traffic, of two the one with the greater weight."""
+    traffic = forwarded(state)
+    return max(target_groups([binding(state)]), key=lambda arn: traffic.get(arn, -1))
+
+
+def forwarded(state: State) -> dict[str, int]:
+    """Returns what the rules for HTTPS forward to, with the greatest weight that each target group has."""
+    rules = state.listener(HTTPS).get("rules", [])
+    found: dict[str, int] = {}
+    for action in (one for rule in rules for one in rule["actions"] if one["type"] == "forward"):
+        for arn, weight in weights_of(action).items():
+            found[arn] = max(weight, found.get(arn, 0))
+    return found
 
 
 def to_tasks(state: State) -> Iterator[Break]:
@@ -76,10 +94,8 @@ def to_tasks(state: State) -> Iterator[Break]:
 def forwards(state: State) -> Iterator[Break]:
     """Yields where listener, target group and container do not fit together."""
     balancer, tie = state.balancer, binding(state)
-    rules = state.listener(HTTPS).get("rules", [])
-    forwarded = {one.get("target_group_arn") for rule in rules for one in rule["actions"] if one["type"] == "forward"}
     group, port, container = target_group(state), tie["container_port"], container_of(state, tie["container_name"])
-    if tie["target_group_arn"] not in forwarded:
+    if not forwarded(state).get(group_in_use(state)):
         yield Break(
             f"no rule at port {HTTPS} of load balancer {balancer['name']} forwards to {tie['target_group_arn']}",
             f"add a rule that forwards to it: {SITE}",

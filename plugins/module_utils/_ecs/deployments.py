@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.services import primary
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.shifts import pauses
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
 
@@ -46,12 +47,15 @@ class Followed:
     created_at: str
     # Tasks of it that had stopped before this run, and so tell nothing about this run.
     stopped_before: frozenset[str] = frozenset()
+    # Seconds that ECS waits on purpose before the deployment is complete.
+    pauses: int = 0
 
 
 def followed(service: Fields) -> Followed:
     """Returns the current deployment of a service as the one to follow."""
     current = primary(service)
-    return Followed(service["name"], current["id"], current["task_definition"], current["created_at"])
+    told = (service["name"], current["id"], current["task_definition"], current["created_at"])
+    return Followed(*told, pauses=pauses(service))
 
 
 def judge(service: Fields, wanted: Followed) -> Verdict:

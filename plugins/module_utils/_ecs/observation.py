@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorHandler
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import Followed
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.shifts import target_groups
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
 # DescribeTasks takes this many.
@@ -193,12 +194,11 @@ def described_container(container: Fields) -> Fields:
 
 
 def targets(client: Any, service: Fields) -> list[Fields]:
+    """Returns the targets of all groups that tasks may be in; which of two has the traffic, its own tasks tell."""
     return [
         described_target(description)
-        for balancer in service["load_balancers"]
-        for description in client.describe_target_health(TargetGroupArn=balancer["target_group_arn"])[
-            "TargetHealthDescriptions"
-        ]
+        for group in target_groups(service["load_balancers"])
+        for description in client.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
     ]
 
 

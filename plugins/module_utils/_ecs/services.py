@@ -13,6 +13,17 @@ from collections.abc import Iterable
 from datetime import UTC
 from typing import Any
 
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.shifts import (
+    FIELDS,
+    NO_BREAKER,
+    declared_advanced,
+    declared_shift,
+    described_advanced,
+    described_shift,
+    is_rolling,
+    requested_advanced,
+    requested_shift,
+)
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.strategies import (
     described_strategy,
     ordered_strategy,
@@ -22,9 +33,9 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.tags import
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields
 
 # Tasks that run keep the old value of these until they are replaced.
-NEEDS_REDEPLOYMENT = {"enable_execute_command", "capacity_provider_strategy", "rollout_state"}
+NEEDS_REDEPLOYMENT = {"enable_execute_command", "capacity_provider_strategy", "rollout_state", "force_new_deployment"}
 NETWORK = ("subnets", "security_groups", "assign_public_ip")
-DEPLOYMENT = ("minimum_healthy_percent", "maximum_percent", "circuit_breaker", "alarms")
+DEPLOYMENT = ("minimum_healthy_percent", "maximum_percent", "circuit_breaker", "alarms", *FIELDS)
 # The platform version that LATEST resolves to.
 LATEST = ("LATEST", "1.4.0")
 
@@ -79,6 +90,7 @@ def described(service: Fields) -> Fields:
         "maximum_percent": deployment.get("maximumPercent", 200),
         "circuit_breaker": described_circuit_breaker(deployment.get("deploymentCircuitBreaker", {})),
         "alarms": described_alarms(deployment),
+        **described_shift(deployment),
         "availability_zone_rebalancing": service.get("availabilityZoneRebalancing", "DISABLED") == "ENABLED",
         "propagate_tags": service.get("propagateTags", "NONE"),
         "enable_ecs_managed_tags": service.get("enableECSManagedTags", False),
@@ -93,7 +105,13 @@ def described_load_balancer(item: Fields) -> Fields:
         "target_group_arn": item.get("targetGroupArn"),
         "container_name": item.get("containerName"),
         "container_port": item.get("containerPort"),
+        **described_advanced(item),
     }
+
+
+def declared_load_balancer(item: Fields) -> Fields:
+    plain = {key: value for key, value in item.items() if key != "advanced_configuration"}
+    return {**plain, **declared_advanced(item)}
 
 
 def ordered(load_balancers: Iterable[Fields]) -> list[Fields]:
@@ -111,9 +129,17 @@ def described_circuit_breaker(breaker: Fields) -> Fields:
 
 def described_alarms(deployment: Fields) -> list[str]:
     """Returns the alarms that do what is declared: they count, and they roll back if the circuit breaker does."""
-    alarms, breaker = deployment.get("alarms", {}), deployment.get("deploymentCircuitBreaker", {})
-    effective = alarms.get("enable", False) and alarms.get("rollback", False) == breaker.get("rollback", False)
+    alarms, breaker = (
+        deployment.get("alarms", {}),
+        described_circuit_breaker(deployment.get("deploymentCircuitBreaker", {})),
+    )
+    effective = alarms.get("enable", False) and alarms.get("rollback", False) == alarms_roll_back(deployment, breaker)
     return sorted(alarms.get("alarmNames", [])) if effective else []
+
+
+def alarms_roll_back(shift: Fields, breaker: Fields) -> bool:
+    """Tells whether alarms take a deployment back: as the circuit breaker, which only rolling ones have."""
+    return bool(breaker["rollback"]) or not is_rolling(shift)
 
 
 def described_deployment(item: Fields) -> Fields:
@@ -140,10 +166,12 @@ def managed(params: Fields, current: Fields) -> Fields:
     fields = {key: params[key] for key in SIMPLE}
     fields["subnets"] = sorted(params["subnets"])
     fields["security_groups"] = sorted(params["security_groups"])
-    fields["load_balancers"] = ordered(params["load_balancers"])
+    fields["load_balancers"] = ordered(map(declared_load_balancer, params["load_balancers"]))
     fields["capacity_provider_strategy"] = ordered_strategy(params["capacity_provider_strategy"])
     fields["alarms"] = sorted(params["alarms"])
-    fields["circuit_breaker"] = desired_circuit_breaker(params["circuit_breaker"], current)
+    fields |= declared_shift(params)
+    breaker = params["circuit_breaker"] if is_rolling(fields) else {**NO_BREAKER, "failed_tasks": None}
+    fields["circuit_breaker"] = desired_circuit_breaker(breaker, current)
     if current:
         adopt_equivalents(fields, current, params["autoscaled"])
     return fields
@@ -223,8 +251,9 @@ def deployment_request(fields: Fields) -> Fields:
         "alarms": {
             "alarmNames": fields["alarms"],
             "enable": bool(fields["alarms"]),
-            "rollback": bool(fields["alarms"]) and breaker["rollback"],
+            "rollback": bool(fields["alarms"]) and alarms_roll_back(fields, breaker),
         },
+        **requested_shift(fields),
     }
 
 
@@ -233,6 +262,7 @@ def load_balancer_request(item: Fields) -> Fields:
         "targetGroupArn": item["target_group_arn"],
         "containerName": item["container_name"],
         "containerPort": item["container_port"],
+        **requested_advanced(item),
     }
 
 

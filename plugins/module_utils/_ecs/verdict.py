@@ -51,7 +51,7 @@ def await_verdict(
     clients = cache(lambda name: client if name == "ecs" else aws_client(module, name))
     observe = Observer(client, lambda: clients("elbv2"), read, wanted)
     try:
-        look = follow(observe, wanted, progress, module.params["wait_timeout"])
+        look = follow(observe, wanted, progress, module.params["wait_timeout"] + wanted.pauses)
         reason = wrong_image(client, look, wanted)
         if reason:
             raise DeploymentFailedError(reason, look)

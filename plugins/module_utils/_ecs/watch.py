@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.crash_loops import hopeless
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import (
@@ -26,6 +27,8 @@ POLL_SECONDS = 3.0
 # A look takes longer when AWS throttles its calls; the pause grows with it, up to this.
 MOST_SECONDS = 15.0
 
+# ECS shows 90 days of deployments, see release_api.py.
+REMEMBERED = timedelta(days=90)
 NOT_SERVING = ("initial", "unhealthy")
 UNDER_WAY = ("PENDING", "IN_PROGRESS")
 ROLLING_BACK = ("STOP_REQUESTED", "ROLLBACK_REQUESTED", "ROLLBACK_IN_PROGRESS")
@@ -96,9 +99,14 @@ def judge_look(look: Look, wanted: Followed) -> Verdict:
     if status in ENDED:
         return Verdict(Outcome.FAILED, f"{ENDED[status]} {look.rollout['status_reason']}".strip())
     # Only a rolling update has a state in DescribeServices; of the other strategies the rollout alone tells.
-    complete = status == "SUCCESSFUL" if is_stateless(look, wanted) else verdict.outcome is Outcome.SUCCEEDED
+    stateless = is_stateless(look, wanted)
+    if stateless:
+        complete = status == "SUCCESSFUL" or is_forgotten(look, wanted)
+    else:
+        complete = verdict.outcome is Outcome.SUCCEEDED
     if not complete or status in UNDER_WAY:
-        return Verdict(Outcome.PENDING, verdict.reason or f"the service deployment is {status}")
+        recorded = f"the service deployment is {status or 'not listed yet'} {look.rollout.get('stage', '')}".rstrip()
+        return Verdict(Outcome.PENDING, recorded if stateless else verdict.reason or recorded)
     waiting = sick(look)
     return Verdict(Outcome.PENDING, waiting) if waiting else Verdict(Outcome.SUCCEEDED)
 
@@ -107,6 +115,13 @@ def is_stateless(look: Look, wanted: Followed) -> bool:
     return any(
         one["id"] == wanted.deployment_id and not one["rollout_state"] for one in look.service.get("deployments", [])
     )
+
+
+def is_forgotten(look: Look, wanted: Followed) -> bool:
+    """Tells whether a deployment is so old that ECS has no record of it any more; then its tasks alone tell."""
+    age = datetime.now(UTC) - datetime.fromisoformat(wanted.created_at)
+    counts = [one["running_count"] >= one["desired_count"] for one in look.service["deployments"]]
+    return not look.rollout and age > REMEMBERED and counts == [True]
 
 
 def sick(look: Look) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2 import api
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.common import change_tags
+from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.shared_traffic import as_left
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.transformations import (
     normal_action,
     normal_conditions,
@@ -148,6 +149,7 @@ def plan_listener(current: Fields | None, desired: Fields, scope: Scope) -> tupl
     name = f"{scope.name}:{port}"
     rules, rule_changes = plan_rules(current["rules"] if current else [], desired["rules"], scope, port)
     fields = {key: value for key, value in desired.items() if key != "rules"}
+    fields["default_actions"] = as_left(fields["default_actions"], current["default_actions"] if current else [])
     if current is None:
         new = scope.new(fields)
         change = Change(Action.CREATE, LISTENER, name, after=new, call=Call(port, request=new))
@@ -173,7 +175,8 @@ def plan_update(
 
 def plan_rules(current: list[Fields], desired: list[Fields], scope: Scope, port: int) -> Planned:
     pairs, surplus = match_rules(current, desired, scope.purge_rules)
-    rules, changes = [], []
+    rules: list[Fields] = []
+    changes: list[Change] = []
     for held, rule in pairs:
         result, some = plan_rule(held, rule, scope, port)
         rules.append(result)
@@ -201,11 +204,12 @@ def match_rules(
 
 
 def is_same_but_for_priority(one: Fields, other: Fields) -> bool:
-    return all(one[key] == other[key] for key in ("conditions", "actions"))
+    return one["conditions"] == other["conditions"] and one["actions"] == as_left(other["actions"], one["actions"])
 
 
 def plan_rule(current: Fields | None, desired: Fields, scope: Scope, port: int) -> tuple[Fields, list[Change]]:
     name = f"{scope.name}:{port}/{desired['priority']}"
+    desired = {**desired, "actions": as_left(desired["actions"], current["actions"] if current else [])}
     if current is None:
         new = scope.new(desired)
         change = Change(Action.CREATE, RULE, name, after=new, call=Call(port, request=new))

@@ -76,6 +76,8 @@ CONDITIONS = {
     "http_methods": ("http-request-method", "HttpRequestMethodConfig"),
     "source_ips": ("source-ip", "SourceIpConfig"),
 }
+# Options of a forward that name a group with which something else shares the traffic.
+FURTHER_GROUPS = ("alternate_target_group_arn", "retiring_target_group")
 # Option: attribute, AWS's default.
 ATTRIBUTES: dict[str, tuple[str, Any]] = {
     "idle_timeout": ("idle_timeout.timeout_seconds", 60),
@@ -98,12 +100,18 @@ def normal_action(given: Mapping[str, Any]) -> Fields:
     """Returns an action of a task with the defaults of its type and without options of other types."""
     kind = given["type"]
     if kind == "forward":
-        return {"type": kind, "target_group_arn": given["target_group_arn"]}
+        return normal_forward(given)
     names = ACTIONS[kind][2]
     chosen = {name: given[name] for name in names if given.get(name) is not None}
     if "additional_claims" in chosen:
         chosen["additional_claims"] = normal_claims(chosen["additional_claims"])
     return {"type": kind, **ACTION_DEFAULTS[kind], **chosen}
+
+
+def normal_forward(given: Mapping[str, Any]) -> Fields:
+    """Returns a forward with those of its further groups that are given; see ``listeners.as_left``."""
+    further = {name: given[name] for name in FURTHER_GROUPS if given.get(name)}
+    return {"type": "forward", "target_group_arn": given["target_group_arn"], **further}
 
 
 def normal_claims(claims: Iterable[Mapping[str, Any]]) -> list[Fields]:
@@ -144,7 +152,9 @@ def _forward_from_api(action: Mapping[str, Any]) -> Fields:
     sticky = config.get("TargetGroupStickinessConfig", {})
     if len(groups) == 1 and not sticky.get("Enabled", False):
         return {"type": "forward", "target_group_arn": groups[0]["TargetGroupArn"]}
-    return {"type": "forward", "other": config}
+    if sticky.get("Enabled", False):
+        return {"type": "forward", "other": config}
+    return {"type": "forward", "weights": {group["TargetGroupArn"]: group.get("Weight", 1) for group in groups}}
 
 
 def actions_to_api(actions: Iterable[Fields]) -> list[Fields]:
@@ -153,12 +163,19 @@ def actions_to_api(actions: Iterable[Fields]) -> list[Fields]:
 
 def _action_to_api(action: Fields) -> Fields:
     if action["type"] == "forward":
-        return {"Type": "forward", "TargetGroupArn": action["target_group_arn"]}
+        return _forward_to_api(action)
     api_type, member, names = ACTIONS[action["type"]]
     config = {key: action[name] for name, key in names.items() if action.get(name) not in (None, {}, [])}
     if "AdditionalClaims" in config:
         config["AdditionalClaims"] = claims_to_api(config["AdditionalClaims"])
     return {"Type": api_type, member: config}
+
+
+def _forward_to_api(action: Fields) -> Fields:
+    if "weights" not in action:
+        return {"Type": "forward", "TargetGroupArn": action["target_group_arn"]}
+    groups = [{"TargetGroupArn": arn, "Weight": weight} for arn, weight in action["weights"].items()]
+    return {"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}
 
 
 def normal_conditions(given: Mapping[str, Any]) -> Fields:

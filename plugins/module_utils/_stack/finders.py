@@ -205,7 +205,7 @@ def bucket_tags(client: Any, name: str) -> dict[str, str]:
 
 
 def roles(stack: Stack) -> Found:
-    for name in (f"{stack.name}-execution", f"{stack.name}-task"):
+    for name in (f"{stack.name}-execution", f"{stack.name}-task", f"{stack.name}-traffic"):
         yield from service_role(stack, name)
 
 

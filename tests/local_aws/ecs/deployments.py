@@ -10,6 +10,7 @@ import uuid
 from ministack.core.concurrency import resource_lock
 from ministack.services import cloudwatch, ecs
 
+from local_aws.ecs import shifting
 from local_aws.ecs.api import Record, answer, error, find_service
 from local_aws.hooks import Check, Function, Handler, Params, Response, guard, patch, patch_action
 
@@ -178,6 +179,7 @@ def _roll_back(entry: Record, target: Record, reason: str) -> None:
         target.update(status="PRIMARY", rolloutState="IN_PROGRESS", rolloutStateReason=running)
         target["desiredCount"] = service["desiredCount"]
         service["taskDefinition"] = target["taskDefinition"]
+        shifting.give_back(service, target)
         message = f"(service {name}) rolling back to (deployment {target['id']})."
         service["events"].insert(0, {"id": uuid.uuid4().hex, "createdAt": ecs._iso(), "message": message})
     ecs._reconcile_service_tasks(cluster, f"{cluster}/{name}")
@@ -204,6 +206,8 @@ def _view(entry: Record) -> Record:
         "deploymentCircuitBreaker": _breaker(entry),
         "alarms": _alarms_view(entry),
     }
+    if "_stage" in deployment:
+        view["lifecycleStage"] = deployment["_stage"]
     if entry["previous"]:
         view["sourceServiceRevisions"] = [{"arn": entry["previous"]}]
     if status not in ("PENDING", "IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
@@ -288,8 +292,14 @@ def _revision_view(entry: Record) -> Record:
         "taskDefinition": entry["deployment"]["taskDefinition"],
         "createdAt": entry["started"],
         **{key: service[key] for key in copied if service.get(key)},
+        **_resolved(entry),
         "containerImages": [_image(container, digests) for container in entry["containers"]],
     }
+
+
+def _resolved(entry: Record) -> Record:
+    group = entry["deployment"].get("_group")
+    return {"resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": group}]}} if group else {}
 
 
 def _image(container: Record, digests: dict[str, str]) -> Record:

@@ -9,7 +9,7 @@ import time
 from ministack.services import alb, ecs
 
 from local_aws import provisioning
-from local_aws.ecs import task_definitions
+from local_aws.ecs import shifting, task_definitions
 from local_aws.ecs.api import Record, answer, cluster_not_found, content, error, find_cluster, find_service
 from local_aws.ecs.deployments import note_deployment
 from local_aws.elb.target_groups import load_balancers
@@ -60,7 +60,7 @@ def _completing(original: Handler) -> Handler:
             return response
         _fill(service, params)
         note_deployment(service)
-        return answer({"service": service})
+        return answer({"service": shifting.without_states(service)})
 
     return change
 
@@ -145,11 +145,12 @@ def _refuse_definition(reference: str | None) -> Response | None:
 
 def _refuse_load_balancers(params: Params) -> Response | None:
     definition = task_definitions.find(params.get("taskDefinition")) or {}
-    for wanted in params.get("loadBalancers", []):
+    for wanted in params.get("loadBalancers") or []:
         problem = _find_group_problem(wanted.get("targetGroupArn", "")) or _find_container_problem(wanted, definition)
         if problem:
             return error("InvalidParameterException", problem)
-    return None
+    shift_problem = shifting.find_problem(params)
+    return error("InvalidParameterException", shift_problem) if shift_problem else None
 
 
 def _find_group_problem(arn: str) -> str | None:
@@ -199,6 +200,6 @@ def _describe(original: Handler) -> Handler:
             deleted = service.get("_deleted", 0.0)
             if view["status"] == "INACTIVE" and not provisioning.is_over("ecs.service_deletion", deleted):
                 view["status"] = "DRAINING"
-        return answer(body)
+        return answer({**body, "services": [shifting.without_states(view) for view in body["services"]]})
 
     return describe

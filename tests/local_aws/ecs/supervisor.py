@@ -13,7 +13,7 @@ from ministack.core.responses import new_uuid, request_scope
 from ministack.services import ecs
 
 from local_aws import provisioning
-from local_aws.ecs import deployments
+from local_aws.ecs import deployments, shifting
 from local_aws.ecs.api import Record
 from local_aws.elb import health
 from local_aws.hooks import Function, patch
@@ -54,8 +54,8 @@ def _is_healthy(service: Record, task: Record) -> bool:
 
 def _target_states(service: Record, task: Record) -> list[str]:
     address = ecs._task_ip(task)
-    balancers = service.get("loadBalancers") or []
-    return [health.state(one["targetGroupArn"], address, int(one["containerPort"])) for one in balancers if address]
+    places = shifting.places_of_task(service, task) if address else []
+    return [health.state(group, address, port) for group, port in places]
 
 
 def _container_health(task: Record) -> str:
@@ -142,14 +142,13 @@ def _find_reason_to_stop(service: Record, task: Record) -> str | None:
     in_grace = _seconds_running(task) < int(service.get("healthCheckGracePeriodSeconds") or 0)
     if in_grace or "unhealthy" not in _target_states(service, task):
         return None
-    groups = ", ".join(one["targetGroupArn"] for one in service["loadBalancers"])
+    groups = ", ".join(group for group, _port in shifting.places_of_task(service, task))
     return f"Task failed ELB health checks in (target-group {groups})"
 
 
 def _tell_unhealthy(service: Record, task: Record) -> None:
     address = ecs._task_ip(task)
-    for balancer in service.get("loadBalancers") or []:
-        group, port = balancer["targetGroupArn"], int(balancer["containerPort"])
+    for group, port in shifting.places_of_task(service, task):
         description = health.description(group, address, port) if address else ""
         if description:
             message = (

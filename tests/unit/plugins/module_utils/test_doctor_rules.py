@@ -168,6 +168,29 @@ def test_listener_target_group_and_container_fit(facts: Fields, words: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("weights", "said_of_health", "said_of_rules"),
+    [
+        ({GROUP: 0, "arn:green": 100}, "", ""),
+        ({GROUP: 100, "arn:green": 0}, "Target.Timeout", ""),
+        ({GROUP: 0, "arn:green": 0}, "", "no rule at port 443"),
+    ],
+)
+def test_of_two_target_groups_the_one_with_the_traffic_is_judged(
+    weights: dict[str, int], said_of_health: str, said_of_rules: str
+) -> None:
+    ill, well = target("unhealthy", "Target.Timeout"), target("healthy", address="10.0.0.8")
+    tie = {**service()["load_balancers"][0], "advanced_configuration": {"alternate_target_group_arn": "arn:green"}}
+    groups = [target_group(ill), target_group(well, TargetGroupArn="arn:green")]
+    rule = {"actions": [{"type": "forward", "weights": weights}]}
+    facts = {"balancer": balancer(rule), "service": service(load_balancers=[tie]), "target_groups": groups}
+    rules = said(reach.forwards(state(**facts, stopped="")))
+    assert said_of_rules in rules
+    assert bool(rules) is bool(said_of_rules)
+    if not rules:
+        assert ("10.0.0.9" in said(reach.healthy(state(**facts, stopped="")))) is bool(said_of_health)
+
+
+@pytest.mark.parametrize(
     ("targets", "more", "words"),
     [
         ([target("healthy")], {}, ""),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def look(*deployments: dict[str, Any], rollout: str = "", events: list[str] | No
         pytest.param(look(DONE, rollout="SUCCESSFUL"), Outcome.SUCCEEDED, "", id="complete, and recorded as such"),
         pytest.param(look(DONE, rollout="IN_PROGRESS"), Outcome.PENDING, "IN_PROGRESS", id="bakes"),
         pytest.param(look(STATELESS, rollout="SUCCESSFUL"), Outcome.SUCCEEDED, "", id="another strategy"),
-        pytest.param(look(STATELESS, rollout="IN_PROGRESS"), Outcome.PENDING, "", id="another strategy, begun"),
+        pytest.param(look(STATELESS, rollout="IN_PROGRESS"), Outcome.PENDING, "is IN_PROGRESS", id="another, begun"),
         pytest.param(look(BEGUN, rollout="ROLLBACK_REQUESTED"), Outcome.FAILED, "Somebody rolls", id="stopped by hand"),
         pytest.param(look(DONE, rollout="ROLLBACK_SUCCESSFUL"), Outcome.FAILED, "ECS rolled the", id="rolled back"),
         pytest.param(
@@ -110,6 +111,23 @@ def test_the_verdict_on_everything_that_was_seen(seen: Look, outcome: Outcome, r
     verdict = watch.judge_look(seen, WANTED)
     assert verdict.outcome is outcome
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("begun", "listed", "outcome"),
+    [
+        ("2020-01-02T00:00:00+00:00", [STATELESS], Outcome.SUCCEEDED),
+        ("2020-01-02T00:00:00+00:00", [{**STATELESS, "running_count": 0}], Outcome.PENDING),
+        ("2020-01-02T00:00:00+00:00", [STATELESS, BEFORE], Outcome.PENDING),
+        (datetime.now(UTC).isoformat(), [STATELESS], Outcome.PENDING),
+    ],
+    ids=["runs", "does not run", "goes on", "no record yet"],
+)
+def test_a_deployment_that_ecs_has_forgotten_is_known_by_its_tasks(
+    begun: str, listed: list[dict[str, Any]], outcome: Outcome
+) -> None:
+    wanted = Followed("hello", "ecs-svc/2", NEW, begun)
+    assert watch.judge_look(look(*listed), wanted).outcome is outcome
 
 
 class Clock:

@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 import pytest
-from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import deployments, services
+from ansible_collections.gatehouse.fargate.plugins.filter.deployment_problems import deployment_problems
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs import deployments, services, shifts
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ecs.deployments import Followed, Outcome
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import KNOWN_AFTER_APPLY, PlanRefusedError
 from ansible_collections.gatehouse.fargate.plugins.modules import ecs_service as subject
@@ -43,6 +44,9 @@ def desired(**fields: Any) -> dict[str, Any]:
         "maximum_percent": 200,
         "circuit_breaker": {"enable": True, "rollback": True, "failed_tasks": 3},
         "alarms": ["slow", "errors"],
+        "strategy": "ROLLING",
+        **shifts.DEFAULTS,
+        "force_new_deployment": False,
         "availability_zone_rebalancing": None,
         "propagate_tags": "SERVICE",
         "enable_ecs_managed_tags": True,
@@ -263,6 +267,7 @@ def test_creation_sends_every_declared_field(client: Any) -> None:
         "enableExecuteCommand": False,
         "deploymentConfiguration": {
             "minimumHealthyPercent": 100,
+            "strategy": "ROLLING",
             "maximumPercent": 200,
             "alarms": {"alarmNames": ["errors", "slow"], "enable": True, "rollback": True},
             "deploymentCircuitBreaker": {
@@ -450,8 +455,138 @@ def test_alarms_that_do_not_do_what_is_declared_are_drift(client: Any, alarms: d
     assert planned.changes[0].after == {"alarms": ["errors", "slow"]}
     with Stubber(client) as stub:
         sent = {**api()["deploymentConfiguration"]}
-        del sent["strategy"], sent["deploymentCircuitBreaker"]["resetOnHealthyTask"]
+        del sent["deploymentCircuitBreaker"]["resetOnHealthyTask"]
         request = {"cluster": CLUSTER, "service": "hello", "deploymentConfiguration": sent}
         stub.add_response("update_service", {"service": api()}, request)
         subject.apply(client, desired(), planned)
         stub.assert_no_pending_responses()
+
+
+GREEN = GROUP.replace("/hello/", "/hello-alternate/")
+ADVANCED = {
+    "alternate_target_group_arn": GREEN,
+    "production_listener_rule": "rule",
+    "test_listener_rule": None,
+    "role_arn": "role",
+}
+SHARED = [{**BALANCER, "advanced_configuration": ADVANCED}]
+SHARED_API = [
+    {
+        **api()["loadBalancers"][0],
+        "advancedConfiguration": {
+            "alternateTargetGroupArn": GREEN,
+            "productionListenerRule": "rule",
+            "roleArn": "role",
+        },
+    }
+]
+CANARY = {"strategy": "CANARY", "load_balancers": SHARED}
+
+
+def shifted_api(**configuration: Any) -> dict[str, Any]:
+    """What DescribeServices answers once the service shifts its traffic."""
+    alarms = {"alarmNames": ["errors", "slow"], "enable": True, "rollback": True}
+    breaker = {"enable": False, "rollback": False, "thresholdConfiguration": {"type": "COUNT", "value": 3}}
+    held = {"minimumHealthyPercent": 100, "maximumPercent": 200, "alarms": alarms, "deploymentCircuitBreaker": breaker}
+    return api(loadBalancers=SHARED_API, deploymentConfiguration={**held, **configuration})
+
+
+@pytest.mark.parametrize(
+    ("params", "answered"),
+    [
+        ({"strategy": "BLUE_GREEN"}, {"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}),
+        (
+            {"strategy": "CANARY"},
+            {
+                "strategy": "CANARY",
+                "bakeTimeInMinutes": 5,
+                "canaryConfiguration": {"canaryPercent": 5.0, "canaryBakeTimeInMinutes": 10},
+            },
+        ),
+        (
+            {"strategy": "LINEAR", "bake_time_in_minutes": 0},
+            {
+                "strategy": "LINEAR",
+                "bakeTimeInMinutes": 0,
+                "linearConfiguration": {"stepPercent": 10.0, "stepBakeTimeInMinutes": 6},
+            },
+        ),
+    ],
+    ids=["blue/green", "canary", "linear"],
+)
+def test_a_service_that_shifts_is_sent_in_the_words_of_the_api_and_then_left_alone(
+    client: Any, params: dict[str, Any], answered: dict[str, Any]
+) -> None:
+    wanted, held = desired(load_balancers=SHARED, **params), shifted_api(**answered)
+    planned = subject.plan(current(), wanted)
+    with Stubber(client) as stub:
+        request = {key: held[key] for key in ("loadBalancers", "deploymentConfiguration")}
+        stub.add_response("update_service", {"service": held}, {"cluster": CLUSTER, "service": "hello", **request})
+        subject.apply(client, wanted, planned)
+    assert subject.plan(services.described(held), wanted).changes == ()
+
+
+def test_back_to_rolling_nothing_of_the_shift_stays(client: Any) -> None:
+    held = services.described(shifted_api(strategy="BLUE_GREEN", bakeTimeInMinutes=5))
+    planned = subject.plan(held, desired())
+    assert planned.changes[0].before["strategy"] == "BLUE_GREEN"
+    with Stubber(client) as stub:
+        configuration = {**api()["deploymentConfiguration"]}
+        del configuration["deploymentCircuitBreaker"]["resetOnHealthyTask"]
+        request = {"deploymentConfiguration": configuration, "loadBalancers": api()["loadBalancers"]}
+        stub.add_response("update_service", {"service": api()}, {"cluster": CLUSTER, "service": "hello", **request})
+        subject.apply(client, desired(), planned)
+
+
+def test_a_deployment_can_be_forced_and_is_no_field_of_the_service(client: Any) -> None:
+    planned = subject.plan(current(), desired(force_new_deployment=True))
+    assert planned.changes[0].after == {"force_new_deployment": True}
+    assert "force_new_deployment" not in planned.result
+    with Stubber(client) as stub:
+        request = {"cluster": CLUSTER, "service": "hello", "forceNewDeployment": True}
+        stub.add_response("update_service", {"service": api()}, request)
+        subject.apply(client, desired(), planned)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({**CANARY, "bake_time_in_minutes": 1441}, "bake_time_in_minutes is 1441: give 0 to 1440"),
+        (
+            {**CANARY, "canary_configuration": {"canary_percent": 0.05}},
+            "canary_percent is 0.05: give a multiple of 0.1",
+        ),
+        ({**CANARY, "canary_configuration": {"canary_percent": 33.33}}, "canary_percent is 33.33: give a multiple"),
+        ({**CANARY, "canary_configuration": {"canary_bake_time_in_minutes": -1}}, "in_minutes is -1: give 0 to 1440"),
+        (
+            {**CANARY, "linear_configuration": {"step_percent": 2.9}},
+            "step_percent is 2.9: give a multiple of 0.1 from 3",
+        ),
+        ({"strategy": "CANARY", "load_balancers": []}, "there is no traffic to shift"),
+        ({"strategy": "LINEAR"}, "give each of load_balancers an advanced_configuration"),
+        ({"load_balancers": SHARED}, "strategy is ROLLING, which has no use for"),
+    ],
+)
+def test_a_shift_that_ecs_cannot_do_is_refused(params: dict[str, Any], message: str) -> None:
+    with pytest.raises(PlanRefusedError, match=message):
+        subject.plan({}, desired(**params))
+
+
+@pytest.mark.parametrize(
+    ("options", "seconds"),
+    [
+        ({"strategy": "ROLLING"}, 0),
+        ({"strategy": "BLUE_GREEN", "bakeTimeInMinutes": 5}, 300),
+        ({"strategy": "CANARY", "bakeTimeInMinutes": 1}, 660),
+        ({"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 30.0, "stepBakeTimeInMinutes": 2}}, 360),
+        ({"strategy": "LINEAR", "linearConfiguration": {"stepPercent": 3.2, "stepBakeTimeInMinutes": 1}}, 1860),
+    ],
+)
+def test_what_ecs_waits_on_purpose_is_not_held_against_a_deployment(options: dict[str, Any], seconds: int) -> None:
+    assert deployments.followed(services.described(shifted_api(**options))).pauses == seconds
+
+
+@pytest.mark.parametrize("problem", [{"strategy": "SLOW"}, {"bake_time_in_minutes": -5}])
+def test_the_filter_tells_the_same(problem: dict[str, Any]) -> None:
+    assert len(deployment_problems(problem)) == 1
+    assert deployment_problems({}) == []

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2 import api
+from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.shared_traffic import as_left
 from ansible_collections.gatehouse.fargate.plugins.module_utils._elbv2.transformations import (
     ATTRIBUTES,
     actions_from_api,
@@ -279,9 +280,79 @@ def test_every_spelling_of_a_plain_forward_is_the_same(answered: list[dict[str, 
     assert actions_from_api(answered) == [FORWARD]
 
 
-def test_a_forward_to_several_groups_is_a_difference() -> None:
-    groups = {"TargetGroups": [{"TargetGroupArn": GROUP, "Weight": 1}, {"TargetGroupArn": "other", "Weight": 9}]}
-    assert actions_from_api([{"Type": "forward", "ForwardConfig": groups}]) == [{"type": "forward", "other": groups}]
+GREEN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/hello-alternate/7d0ecf831eec9f10"
+FOREIGN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/foreign/8d0ecf831eec9f11"
+ONLY_GREEN = {**FORWARD, "target_group_arn": GREEN}
+SHARED = {**FORWARD, "alternate_target_group_arn": GREEN}
+RETIRING = {**FORWARD, "retiring_target_group": "hello-alternate"}
+
+
+STICKY = {
+    "type": "forward",
+    "other": {
+        "TargetGroups": [{"TargetGroupArn": GROUP, "Weight": 0}, {"TargetGroupArn": GREEN, "Weight": 9}],
+        "TargetGroupStickinessConfig": {"Enabled": True},
+    },
+}
+
+
+def weighted(**weights: int) -> dict[str, Any]:
+    groups = {"blue": GROUP, "green": GREEN, "foreign": FOREIGN}
+    return {"type": "forward", "weights": {groups[name]: weight for name, weight in weights.items()}}
+
+
+def test_weights_are_read_and_written() -> None:
+    groups = [{"TargetGroupArn": GROUP, "Weight": 0}, {"TargetGroupArn": GREEN, "Weight": 100}]
+    answered = {"Type": "forward", "Order": 1, "ForwardConfig": {"TargetGroups": groups}}
+    assert actions_from_api([answered]) == [weighted(blue=0, green=100)]
+    assert actions_to_api([weighted(blue=0, green=100)]) == [answered]
+
+
+def test_a_forward_that_sticks_to_a_group_is_a_difference() -> None:
+    groups = [{"TargetGroupArn": GROUP, "Weight": 1}, {"TargetGroupArn": GREEN, "Weight": 9}]
+    config = {"TargetGroups": groups, "TargetGroupStickinessConfig": {"Enabled": True, "DurationSeconds": 60}}
+    assert actions_from_api([{"Type": "forward", "ForwardConfig": config}]) == [{"type": "forward", "other": config}]
+
+
+@pytest.mark.parametrize(
+    ("held", "declared", "kept"),
+    [
+        pytest.param(None, SHARED, weighted(blue=100, green=0), id="a new rule"),
+        pytest.param(FORWARD, SHARED, weighted(blue=100, green=0), id="rolling until now"),
+        pytest.param(ONLY_GREEN, SHARED, weighted(blue=0, green=100), id="the other one"),
+        pytest.param(weighted(blue=0, green=100), SHARED, weighted(blue=0, green=100), id="after a deployment"),
+        pytest.param(weighted(blue=95, green=5), SHARED, weighted(blue=95, green=5), id="during a canary"),
+        pytest.param(weighted(blue=0, green=0), SHARED, weighted(blue=100, green=0), id="nobody gets any"),
+        pytest.param(weighted(blue=0, green=9, foreign=1), SHARED, weighted(blue=0, green=9), id="foreign besides"),
+        pytest.param(weighted(green=9, foreign=1), SHARED, weighted(blue=0, green=9), id="foreign instead"),
+        pytest.param({"type": "forward", "other": {}}, SHARED, weighted(blue=100, green=0), id="unreadable"),
+        pytest.param(STICKY, SHARED, weighted(blue=0, green=9), id="sticky until now"),
+        pytest.param(weighted(blue=0, green=100), FORWARD, FORWARD, id="one group alone"),
+        pytest.param(weighted(blue=0, green=100), RETIRING, weighted(blue=0, green=100), id="retiring"),
+        pytest.param(weighted(blue=100, green=0), RETIRING, weighted(blue=100, green=0), id="retiring, idle"),
+        pytest.param(ONLY_GREEN, RETIRING, ONLY_GREEN, id="retiring alone"),
+        pytest.param(weighted(blue=1, foreign=1), RETIRING, FORWARD, id="retiring, but foreign"),
+        pytest.param(FORWARD, RETIRING, FORWARD, id="retired"),
+        pytest.param(None, RETIRING, FORWARD, id="never there"),
+    ],
+)  # fmt: skip
+def test_weights_stay_as_who_deploys_left_them(
+    held: dict[str, Any] | None, declared: dict[str, Any], kept: dict[str, Any]
+) -> None:
+    login = normal_action(LOGIN)
+    assert as_left([login, normal_action(declared)], [login, held] if held else []) == [login, kept]
+
+
+def test_a_rule_whose_weights_moved_is_kept_and_one_that_lost_its_login_is_not() -> None:
+    app = {**LISTENERS[1]["rules"][1], "actions": [LOGIN, SHARED]}
+    wanted = params(listeners=[LISTENERS[0], {**LISTENERS[1], "rules": [LISTENERS[1]["rules"][0], app]}])
+    moved, current = [normal_action(LOGIN), weighted(blue=5, green=95)], converged()
+    rule = current["listeners"][1]["rules"][1]
+    rule["actions"] = moved
+    assert subject.plan(current, wanted).changes == ()
+    rule["actions"] = moved[1:]
+    (change,) = subject.plan(current, wanted).changes
+    assert (change.name, change.after) == ("hello:443/100", {"actions": moved})
 
 
 def test_defaults_of_the_login_are_no_difference() -> None:
