@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from typing import Any
 
+from docker.errors import DockerException
 from ministack.core.responses import new_uuid, request_scope
 from ministack.services import ecs
+from requests.exceptions import RequestException
 
 from local_aws import provisioning
 from local_aws.ecs import deployments, shifting
@@ -19,6 +22,9 @@ from local_aws.elb import health
 from local_aws.hooks import Function, patch
 
 TICK_SECONDS = 0.5
+# ministack's threads that look ten times a second whether a task has ended.
+WATCHER = "ministack-ecs-watch-"
+WATCHER_SECONDS = 5.0
 logger = logging.getLogger("local_aws.ecs")
 
 
@@ -26,6 +32,7 @@ def install() -> None:
     """Tie deployments to health, and start watching."""
     patch(ecs, "_record_service_task_healthy", _only_if_healthy)
     patch(ecs, "_start_task_worker", _starting_late)
+    patch(ecs, "_maybe_mark_stopped", _looking_when_it_ends)
     threading.Thread(target=_watch_forever, name="local-aws-ecs-supervisor", daemon=True).start()
 
 
@@ -35,6 +42,20 @@ def _starting_late(original: Function) -> Function:
         original(task, *args)
 
     return start
+
+
+def _looking_when_it_ends(original: Function) -> Function:
+    """Docker tells when a container ends: asking it all the time costs a processor for a few dozen tasks."""
+
+    def mark(task: Record, docker_client: Any = None) -> None:
+        identifiers = task.get("_docker_ids") or []
+        # With several containers any of them may be the one that ends first.
+        if docker_client and len(identifiers) == 1 and threading.current_thread().name.startswith(WATCHER):
+            with contextlib.suppress(DockerException, RequestException):
+                docker_client.api.wait(identifiers[0], timeout=WATCHER_SECONDS)
+        original(task, docker_client)
+
+    return mark
 
 
 def _only_if_healthy(original: Function) -> Function:
