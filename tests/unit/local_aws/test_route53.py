@@ -55,17 +55,18 @@ def test_zone_is_not_signed(route53: Any, zone: str) -> None:
 
 
 def test_zones_are_listed_by_their_labels_from_the_right(route53: Any) -> None:
-    names = ["b.example.com", "zoo.org", "example.com", "x.a.example.com", "a.example.com"]
+    # Names of its own: a zone hides those below it to which it does not delegate.
+    names = ["b.sorted.test", "zoo.test", "sorted.test", "x.a.sorted.test", "a.sorted.test"]
     for name in names:
         create_zone(route53, name)
-    whole = route53.list_hosted_zones_by_name(DNSName="example.com.")
+    whole = route53.list_hosted_zones_by_name(DNSName="sorted.test.")
     listed = [one["Name"] for one in whole["HostedZones"]]
-    assert listed == ["example.com.", "a.example.com.", "x.a.example.com.", "b.example.com.", "zoo.org."]
+    assert listed == ["sorted.test.", "a.sorted.test.", "x.a.sorted.test.", "b.sorted.test.", "zoo.test."]
     assert not whole["IsTruncated"]
-    page = route53.list_hosted_zones_by_name(DNSName="a.example.com.", MaxItems="2")
-    assert [one["Name"] for one in page["HostedZones"]] == ["a.example.com.", "x.a.example.com."]
+    page = route53.list_hosted_zones_by_name(DNSName="a.sorted.test.", MaxItems="2")
+    assert [one["Name"] for one in page["HostedZones"]] == ["a.sorted.test.", "x.a.sorted.test."]
     assert page["IsTruncated"]
-    assert page["NextDNSName"] == "b.example.com."
+    assert page["NextDNSName"] == "b.sorted.test."
 
 
 def test_tags_of_several_zones(route53: Any, zone: str) -> None:

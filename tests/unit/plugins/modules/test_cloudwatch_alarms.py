@@ -58,13 +58,14 @@ REQUEST: dict[str, Any] = {
 }
 
 
-def described(params: dict[str, Any], *alarms: dict[str, Any], tags: dict[str, str] = TAGS) -> dict[str, Any]:
+def described(params: dict[str, Any], *alarms: dict[str, Any], tags: dict[str, str] | None = None) -> dict[str, Any]:
+    shown = TAGS if tags is None else tags
     client = boto3.client("cloudwatch", region_name="eu-west-1")
     with Stubber(client) as stub:
         stub.add_response("describe_alarms", {"MetricAlarms": list(alarms)})
         for one in alarms:
             if one["AlarmName"] in [alarm["name"] for alarm in params["alarms"]]:
-                listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+                listed = [{"Key": key, "Value": value} for key, value in shown.items()]
                 stub.add_response("list_tags_for_resource", {"Tags": listed}, {"ResourceARN": one["AlarmArn"]})
         return subject.describe(client, params)
 
