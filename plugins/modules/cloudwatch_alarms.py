@@ -12,9 +12,9 @@ version_added: 0.1.0
 short_description: Manage the Amazon CloudWatch alarms that watch deployments
 description:
   - Manages a set of metric alarms, and looks whether others exist, with one question to AWS for all of them.
-  - Amazon ECS takes the name of an alarm that does not exist, and then watches nothing. This module refuses it.
+  - What Amazon ECS does with the name of an alarm that does not exist is not documented. This module refuses it.
   - Actions of an alarm, such as a message to somebody, are left as they are.
-  - Warns of an alarm that is in the state V(ALARM), because ECS ignores it in a deployment that starts then.
+  - Warns of an alarm that is in the state V(ALARM), because ECS may not watch it in a deployment that starts then.
 author:
   - Gatehouse contributors (@gatehouse)
 options:
@@ -287,7 +287,7 @@ def refuse_missing(current: Fields, params: Fields) -> None:
     if missing:
         raise PlanRefusedError(
             f"others names {', '.join(missing)}, and there is no such alarm in this account and region: create it, "
-            "correct its name, or leave it out. ECS would take the name and watch nothing."
+            "correct its name, or leave it out. ECS might take the name and watch nothing."
         )
 
 
@@ -347,7 +347,7 @@ def warnings(current: Fields) -> Iterator[str]:
     """Yields what ECS would not watch."""
     states = {name: alarm["state"] for name, alarm in current["own"].items()} | current["others"]
     for name in sorted(name for name, state in states.items() if state == ALARMING):
-        yield f"Alarm {name} is in the state ALARM: ECS does not watch it in a deployment that starts now."
+        yield f"Alarm {name} is in the state ALARM: ECS may not watch it in a deployment that starts now."
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from botocore.config import Config
 
 ROOT = Path(__file__).resolve().parents[2]
 CTL = ROOT / "tests" / "local_aws" / "ctl.py"
@@ -40,6 +41,8 @@ class LocalAws:
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            # As patient as the modules' own clients: Route 53 refuses more than five requests a second.
+            config=Config(retries={"mode": "standard", "max_attempts": 10}),
         )
 
     def calls(self) -> list[dict[str, Any]]:

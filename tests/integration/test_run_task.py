@@ -231,8 +231,8 @@ def all_that_is_told(arguments: list[str], aws: LocalAws) -> str:
 
 
 SECRET = {
-    "ecs_service_sensitive_environment": {"MODE": "canary-of-a-variable"},
-    "ecs_service_sensitive_values": ["canary/of a vault"],
+    "ecs_service_sensitive_environment": {"MODE": "sparrow-of-a-variable"},
+    "ecs_service_sensitive_values": ["sparrow/of a vault"],
 }
 
 
@@ -241,19 +241,19 @@ def test_nothing_that_is_marked_is_shown_however_much_is_told(small: SmallServic
     gate = Gate(small, tmp_path)
     before = tasks_started(small)
     # The program takes the number at the beginning of its last word for its exit code.
-    command = f"count 1 '{status} canary/of a vault'"
+    command = f"count 1 '{status} sparrow/of a vault'"
     deploy = gate.arguments(command, **SECRET, ecs_service_stop_timeout=31 + status)
     inventory = ["-i", deploy[-1]]
-    once = ["gatehouse.fargate.run_task", *inventory, *extra(command=["count", "1", f"{status} canary/of a vault"])]
+    once = ["gatehouse.fargate.run_task", *inventory, *extra(command=["count", "1", f"{status} sparrow/of a vault"])]
     for arguments in ([*deploy, "--check"], deploy, [*once, "--check"], once):
         shown = all_that_is_told(arguments, small.aws)
         assert ("fatal:" in shown) is (status > 0 and "--check" not in arguments), shown
-        assert [line for line in shown.splitlines() if "canary" in line] == []
+        assert [line for line in shown.splitlines() if "sparrow" in line] == []
         assert "--check" in arguments or "mode (sensitive value)" in shown
     assert tasks_started(small) == before + 2
 
 
 def test_a_command_that_is_none_is_not_shown_when_it_may_hold_a_secret(small: SmallService, tmp_path: Path) -> None:
     gate = Gate(small, tmp_path)
-    message = gate.deploy("login 'canary/of a vault", **SECRET).failure("small")
+    message = gate.deploy("login 'sparrow/of a vault", **SECRET).failure("small")
     assert "stack_before_rollout (ecs_service_before_rollout) is 'not shown'" in message
