@@ -94,6 +94,10 @@ def test_nothing_changes(second: SecondRun) -> None:
     assert second.run.changed() == 0
 
 
+def test_nothing_is_warned_of(second: SecondRun) -> None:
+    assert "[WARNING]" not in second.run.stderr
+
+
 def test_the_tasks_stay_few(second: SecondRun) -> None:
     skipped = sum(step.skipped for step in second.steps)
     assert len(second.steps) - skipped <= EXECUTED_TASKS, second.breakdown()

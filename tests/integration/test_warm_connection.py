@@ -194,6 +194,13 @@ def test_every_module_has_a_process_of_its_own_from_one_interpreter(apart: tuple
     assert len({family.parent for family in families}) == 1
 
 
+def test_with_the_plan_it_starts_before_the_first_task(marked: Marked) -> None:
+    run = marked.run("early.yml", {"here": {}}, ANSIBLE_CALLBACKS_ENABLED="gatehouse.fargate.plan")
+    assert run.status == 0, run.output + run.stderr
+    assert "ansible-playbook" in results(run, "here")["Who started the interpreter"]["stdout"]
+    assert "[WARNING]" not in run.stderr
+
+
 def test_other_connections_of_the_same_play_are_untouched(apart: tuple[PlaybookRun, Marked]) -> None:
     run, _marked = apart
     assert not Family.of(results(run, "ordinary")["First"]).is_warm()

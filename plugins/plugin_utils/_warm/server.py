@@ -156,8 +156,8 @@ def serve(settings: dict[str, Any]) -> None:
     """Settings: listener and owner (descriptors), folder (of the socket), ansible (of the controller), services."""
     preload.load(settings["ansible"], settings["services"])
     # What is in memory now is shared with the children; a collection in one of them would copy it.
-    gc.collect()
     gc.freeze()
+    gc.enable()
     Server(socket.socket(fileno=settings["listener"]), settings["owner"]).run()
     # An Ansible that ended by itself has removed it already.
     shutil.rmtree(settings["folder"], ignore_errors=True)
