@@ -30,8 +30,8 @@ def price_table() -> dict[str, Any]:
 def monthly_costs(facts: Mapping[str, Any], regions: Mapping[str, Any]) -> dict[str, float] | None:
     """Returns USD a month for each part of a stack, without traffic; None when its region has no prices.
 
-    ``facts``: ``region``; ``zones``, ``nat_gateways`` and ``interface_endpoints`` as numbers; ``tasks``, ``cpu`` in CPU
-    units, ``memory`` in MiB and ``architecture`` of the service.
+    ``facts``: ``region``; ``zones``, ``nat_gateways``, ``interface_endpoints`` and ``alarms`` as numbers; ``tasks``,
+    ``cpu`` in CPU units, ``memory`` in MiB and ``architecture`` of the service.
     """
     price = regions.get(facts["region"])
     if price is None:
@@ -47,6 +47,7 @@ def monthly_costs(facts: Mapping[str, Any], regions: Mapping[str, Any]) -> dict[
         "endpoints": HOURS * price["endpoint_zone_hour"] * int(facts["interface_endpoints"]) * zones,
         "nat_gateways": HOURS * price["nat_gateway_hour"] * nats,
         "dns_zone": price["zone_month"],
+        "alarms": price["alarm_month"] * int(facts["alarms"]),
     }
 
 

@@ -36,11 +36,11 @@ BUILTIN = ("assert", "fail", "include_vars", "normal", "set_fact", "validate_arg
 def prepare() -> None:
     """Starts the warm interpreter that hosts without settings of their own use, and loads the plugins of the roles."""
     load_plugins()
-    connection = loader.connection_loader.get(CONNECTION, class_only=True)
+    # The name under which Ansible has registered its options.
+    name = loader.connection_loader.get(CONNECTION, class_only=True)._load_name
     # A connection says why it cannot, and runs its modules the ordinary way.
     with contextlib.suppress(UnavailableError):
-        # The name under which Ansible has registered the plugin's options.
-        start(constants.config.get_config_value("services", plugin_type="connection", plugin_name=connection._load_name))
+        start(constants.config.get_config_value("services", plugin_type="connection", plugin_name=name))
 
 
 def start(services: Sequence[str]) -> Warm:

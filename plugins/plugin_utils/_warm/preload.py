@@ -14,7 +14,7 @@ import ctypes
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import Any
 
@@ -71,12 +71,22 @@ def keep_descriptions(services: Sequence[str]) -> None:
     slimmer = Slimmer()
     for service in services:
         with contextlib.suppress(botocore.exceptions.DataNotFoundError, botocore.exceptions.UnknownServiceError):
-            slimmer.slim(loader.load_service_model(service, "service-2"))
+            description = loader.load_service_model(service, "service-2")
+            slimmer.slim(description)
+            name_methods(description["operations"])
             for kind in ("endpoint-rule-set-1", "paginators-1", "waiters-2"):
                 loader.load_service_model(service, kind)
     # Gives back what was left out.
     del slimmer
     ctypes.CDLL(None).malloc_trim(0)
+
+
+def name_methods(operations: Iterable[str]) -> None:
+    """Makes botocore remember what the methods of a client are called, which it works out anew for each client."""
+    import botocore
+
+    for operation in operations:
+        botocore.xform_name(operation)
 
 
 class Slimmer:

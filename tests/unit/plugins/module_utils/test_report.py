@@ -26,7 +26,7 @@ def stack(region: str, **changes: Any) -> dict[str, Any]:
     """The stack of the README's table; numbers are text, as templates may give them."""
     return {
         "region": region, "zones": "2", "nat_gateways": "0", "interface_endpoints": "3",
-        "tasks": "1", "cpu": "512", "memory": "1024", "architecture": "x86_64", **changes,
+        "alarms": "0", "tasks": "1", "cpu": "512", "memory": "1024", "architecture": "x86_64", **changes,
     }  # fmt: skip
 
 
@@ -57,7 +57,11 @@ def test_the_sums_are_those_of_the_readme() -> None:
 
 @pytest.mark.parametrize(
     ("row", "changes"),
-    [("ECS Exec:", {"interface_endpoints": 4}), ("one NAT gateway", {"interface_endpoints": 0, "nat_gateways": 1})],
+    [
+        ("ECS Exec:", {"interface_endpoints": 4}),
+        ("one NAT gateway", {"interface_endpoints": 0, "nat_gateways": 1}),
+        ("alarms that end a deployment", {"alarms": 2}),
+    ],
 )
 def test_the_differences_are_those_of_the_readme(row: str, changes: dict[str, int]) -> None:
     more = [(monthly_total(stack(region, **changes)) or 0) - (monthly_total(stack(region)) or 0) for region in REGIONS]

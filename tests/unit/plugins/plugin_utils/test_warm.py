@@ -284,6 +284,11 @@ def test_slim_descriptions_say_the_same() -> None:
         assert slim["metadata"] == whole["metadata"]
 
 
+def test_botocore_remembers_the_names_of_methods() -> None:
+    preload.name_methods(["ListNothingAtAll"])
+    assert botocore._xform_cache["ListNothingAtAll", "_"] == "list_nothing_at_all"
+
+
 def without_prose(item: Any) -> Any:
     if isinstance(item, dict):
         return {
