@@ -8,6 +8,7 @@ This module util is private to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
@@ -15,7 +16,8 @@ import shutil
 import subprocess
 import tomllib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,29 @@ def missing_program(build: Build) -> str:
     program = build.command[0]
     found = (build.folder / program).is_file() if "/" in program else shutil.which(program)
     return "" if found else f"the build command's program {program} is not installed"
+
+
+@contextmanager
+def alone_in(folder: Path, log: Path) -> Iterator[None]:
+    """Keeps other builds in the folder waiting, of which each would read what another one is writing."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, f"Waits for another build in {folder}.\n", log)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, message: str, log: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with log.open("a", encoding="utf-8") as output:
+            output.write(message)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError:
+        # Network file systems may lock no folders.
+        return
 
 
 def run_build(build: Build, log: Path) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image import engine, oci
 from ansible_collections.gatehouse.fargate.plugins.module_utils._image.build_command import (
     Build,
+    alone_in,
     build_of,
     missing_program,
     run_build,
@@ -94,10 +95,11 @@ def build_and_push(builder: str, request: Request, registry: Registry, tag: str)
         return engine.build_and_push(request.with_docker(), registry, tag, request.log, request.size_limit)
     build = request.with_command()
     require_left_out(request, build)
-    run_build(build, request.log)
-    require_static(build.program, request.platform)
     with tempfile.TemporaryDirectory(prefix="gatehouse-") as folder:
-        image = oci.assemble(_contents(request, build), Path(folder))
+        with alone_in(build.folder, request.log):
+            run_build(build, request.log)
+            require_static(build.program, request.platform)
+            image = oci.assemble(_contents(request, build), Path(folder))
         require_size(sum(blob.size for blob in image.blobs), request.size_limit, "compressed")
         push(registry, image, tag)
     return image.digest

@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,27 @@ def test_a_program_that_is_not_static_is_not_pushed(request_: builders.Request) 
     builders.open_log(request.log)
     with pytest.raises(ImageError, match="is no 64-bit Linux program"):
         builders.build_and_push("oci", request, NOBODY, "src-1")
+
+
+ALONE = "mkdir busy; sleep 0.5; rmdir busy; echo done; exit 3"
+
+
+def test_builds_in_one_folder_wait_for_each_other_and_say_so(request_: builders.Request, tmp_path: Path) -> None:
+    request = with_script(request_, ALONE)
+    logs = [tmp_path / name / "build.log" for name in ("first", "second")]
+
+    def build(log: Path) -> str:
+        builders.open_log(log)
+        with pytest.raises(ImageError, match="ended with code 3"):
+            builders.build_and_push("oci", dataclasses.replace(request, log=log), NOBODY, "src-1")
+        return log.read_text(encoding="utf-8")
+
+    with ThreadPoolExecutor() as threads:
+        texts = list(threads.map(build, logs))
+    # A second mkdir at the same time would fail.
+    assert [text.splitlines()[-1:] for text in texts] == [["done"], ["done"]]
+    assert not any("cannot create directory" in text for text in texts)
+    assert sum(f"Waits for another build in {request.folder}." in text for text in texts) == 1
 
 
 def test_a_result_that_counts_as_source_is_refused_before_the_build(request_: builders.Request) -> None:
