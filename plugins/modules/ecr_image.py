@@ -18,7 +18,8 @@ description:
     and through the engine's classic builder otherwise; the push always goes through the engine's API.
   - The builder V(oci) needs no daemon. It runs O(build_command) in the folder, checks that the program is a static
     binary for the platform, and puts it into an image that holds nothing else but C(/etc/passwd), C(/etc/group),
-    CA certificates and an empty C(/tmp). The same program, tag and options give the same digest.
+    CA certificates and an empty C(/tmp). The same program, tag and options give the same digest. Builds of one folder
+    at the same time wait for each other.
   - The registry's password is held in memory alone. It is in no file, no process list and no log.
   - Pushing needs the actions C(ecr:GetAuthorizationToken), C(ecr:DescribeRepositories), C(ecr:DescribeImages),
     C(ecr:BatchCheckLayerAvailability), C(ecr:InitiateLayerUpload), C(ecr:UploadLayerPart),
