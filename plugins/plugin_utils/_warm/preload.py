@@ -72,7 +72,7 @@ def keep_descriptions(services: Sequence[str]) -> None:
     for service in services:
         with contextlib.suppress(botocore.exceptions.DataNotFoundError, botocore.exceptions.UnknownServiceError):
             description = loader.load_service_model(service, "service-2")
-            slimmer.slim(description)
+            slimmer.replace(description)
             name_methods(description["operations"])
             for kind in ("endpoint-rule-set-1", "paginators-1", "waiters-2"):
                 loader.load_service_model(service, kind)
@@ -90,30 +90,36 @@ def name_methods(operations: Iterable[str]) -> None:
 
 
 class Slimmer:
-    """Empties the documentation in descriptions, and keeps equal texts and equal small parts once."""
+    """Copies descriptions without their documentation, and keeps equal texts and equal small parts once.
+
+    A copy, because documentation leaves gaps behind, and memory goes back to the system only where nothing else is.
+    """
 
     def __init__(self) -> None:
         self._parts: dict[Any, Any] = {}
+
+    def replace(self, description: dict[str, Any]) -> None:
+        """Puts the copy where the description was: botocore's loader goes on giving out the same dictionary."""
+        slim = self.slim(description)
+        description.clear()
+        description.update(slim)
 
     def slim(self, item: Any) -> Any:
         if isinstance(item, str):
             return sys.intern(item)
         if isinstance(item, list):
-            item[:] = map(self.slim, item)
-        elif isinstance(item, dict):
-            return self._slim_dict(item)
-        return item
+            return [self.slim(part) for part in item]
+        return self._slim_dict(item) if isinstance(item, dict) else item
 
     def _slim_dict(self, item: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(item.get("documentation"), str):
-            # Not removed: botocore expects the text of some parameters.
-            item["documentation"] = ""
-        for key, value in item.items():
-            item[key] = self.slim(value)
-        if any(isinstance(value, (dict, list)) for value in item.values()):
-            return item
+        slim = {key: self.slim(value) for key, value in item.items()}
+        if isinstance(slim.get("documentation"), str):
+            # Not left out: botocore expects the text of some parameters.
+            slim["documentation"] = ""
+        if any(isinstance(value, (dict, list)) for value in slim.values()):
+            return slim
         # True and 1 are equal, but not the same.
-        known: dict[str, Any] = self._parts.setdefault(tuple((*pair, type(pair[1])) for pair in item.items()), item)
+        known: dict[str, Any] = self._parts.setdefault(tuple((*pair, type(pair[1])) for pair in slim.items()), slim)
         return known
 
 
