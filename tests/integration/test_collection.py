@@ -47,6 +47,7 @@ def test_a_plan_on_an_empty_account_runs_to_its_end(planned: tuple[PlaybookRun, 
     assert run.failure("hello") == ""
     assert run.status == 0, run.stderr
     assert run.changed() > 0
+    assert "[WARNING]" not in run.stderr
 
 
 def test_a_plan_writes_nothing(planned: tuple[PlaybookRun, list[str]]) -> None:
