@@ -15,6 +15,11 @@ description:
   - Both questions need working credentials, so this is also the check that there are some.
 author:
   - Gatehouse contributors (@gatehouse)
+options:
+  availability_zones:
+    description: Whether to ask for the availability zones.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -59,7 +64,9 @@ account:
       description: Partition of the account, like V(aws) or V(aws-cn).
       type: str
     availability_zones:
-      description: Names of the available availability zones of the region, sorted; local and wavelength zones are none.
+      description:
+        - Names of the available availability zones of the region, sorted; local and wavelength zones are none.
+        - Empty unless O(availability_zones).
       type: list
       elements: str
 """
@@ -70,11 +77,9 @@ from ansible_collections.amazon.aws.plugins.module_utils.errors import AWSErrorH
 from ansible_collections.amazon.aws.plugins.module_utils.exceptions import AnsibleAWSError
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.gatehouse.fargate.plugins.module_utils._client import aws_client
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.zones import read_zones
 
-OFFERED = [
-    {"Name": "state", "Values": ["available"]},
-    {"Name": "zone-type", "Values": ["availability-zone"]},
-]
+ARGUMENT_SPEC: dict[str, Any] = {"availability_zones": {"type": "bool", "default": True}}
 
 
 @AWSErrorHandler.common_error_handler("find out the account")
@@ -83,17 +88,11 @@ def read_caller(client: Any) -> dict[str, str]:
     return {"id": caller["Account"], "arn": caller["Arn"], "partition": caller["Arn"].split(":")[1]}
 
 
-@AWSErrorHandler.common_error_handler("list the availability zones")
-def read_zones(client: Any) -> list[str]:
-    found = client.describe_availability_zones(Filters=OFFERED)["AvailabilityZones"]
-    return sorted(zone["ZoneName"] for zone in found)
-
-
 def main() -> None:
-    module = AnsibleAWSModule(argument_spec={}, supports_check_mode=True)
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     try:
         caller = read_caller(aws_client(module, "sts"))
-        zones = read_zones(aws_client(module, "ec2"))
+        zones = read_zones(aws_client(module, "ec2")) if module.params["availability_zones"] else []
     except AnsibleAWSError as error:
         module.fail_json_aws_error(error)
     module.exit_json(changed=False, account={**caller, "availability_zones": zones})

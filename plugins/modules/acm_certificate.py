@@ -53,6 +53,11 @@ options:
     type: list
     elements: dict
     default: []
+  known_arn:
+    description:
+      - ARN of the certificate that is in use, where that is known. It is taken if it is a wanted one.
+      - AWS is only asked for other certificates when it is not.
+    type: str
   owner_tags:
     description:
       - Keys of O(tags) whose values tell an own certificate from one of the same name that belongs to somebody else.
@@ -211,6 +216,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "validation_zone_id": {"type": "str"},
     "known_records": {"type": "list", "elements": "dict", "default": []},
+    "known_arn": {"type": "str"},
     "owner_tags": {"type": "list", "elements": "str", "default": ["gatehouse:stack"]},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 900},
@@ -234,7 +240,8 @@ class Certificates:
 def describe(aws: Certificates, params: Fields) -> Fields:
     """Returns the certificate; one whose records are all published is waited for."""
     wanted = api.Wanted.of(params)
-    current = api.find(aws.acm, wanted) if aws.requested is None else api.read(aws.acm, aws.requested)
+    known = params["known_arn"]
+    current = api.find(aws.acm, wanted, known) if aws.requested is None else api.read(aws.acm, aws.requested)
     if not current:
         return {}
     api.mark_published(aws.route53, current, params["validation_zone_id"], params["known_records"])

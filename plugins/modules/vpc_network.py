@@ -52,9 +52,12 @@ options:
         type: str
         required: true
       availability_zone:
-        description: Availability zone, for example V(ap-northeast-1a).
+        description:
+          - Availability zone, for example V(ap-northeast-1a).
+          - Left empty, a subnet stays in the zone where it is; a new one shares the zone of its counterpart, which is
+            the private or public subnet at the same place, or gets the first zone of the region that no other has.
         type: str
-        required: true
+        default: ""
   private_subnets:
     description: Subnets without a way in from the internet.
     type: list
@@ -65,9 +68,12 @@ options:
         type: str
         required: true
       availability_zone:
-        description: Availability zone, for example V(ap-northeast-1a).
+        description:
+          - Availability zone, for example V(ap-northeast-1a).
+          - Left empty, a subnet stays in the zone where it is; a new one shares the zone of its counterpart, which is
+            the private or public subnet at the same place, or gets the first zone of the region that no other has.
         type: str
-        required: true
+        default: ""
   resource_name_dns_a_record:
     description: Whether subnets answer queries for resource-based names of instances with A records.
     type: bool
@@ -170,6 +176,10 @@ network:
       description: Ids of the route tables of the private subnets.
       type: list
       elements: str
+    availability_zones:
+      description: Zones of the public subnets as declared.
+      type: list
+      elements: str
     undeclared:
       description: What O(purge) would remove or change, as kind and name.
       type: list
@@ -219,6 +229,7 @@ from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_api
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_plan import plan
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.network_removal import summarise
 from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.waiters import wait_for
+from ansible_collections.gatehouse.fargate.plugins.module_utils._ec2.zones import read_zones, with_zones
 from ansible_collections.gatehouse.fargate.plugins.module_utils._plan import Fields, Plan
 from ansible_collections.gatehouse.fargate.plugins.module_utils._runner import run
 
@@ -227,7 +238,7 @@ SUBNETS: dict[str, Any] = {
     "elements": "dict",
     "options": {
         "cidr": {"type": "str", "required": True},
-        "availability_zone": {"type": "str", "required": True},
+        "availability_zone": {"type": "str", "default": ""},
     },
 }
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -254,7 +265,7 @@ class NetworkSession:
 
     def __init__(self, client: Any, params: Fields, may_wait: bool) -> None:
         self._client = client
-        self._params = params
+        self.params = params
         self._may_wait = may_wait
         self._created: dict[str, str] = {}
 
@@ -262,16 +273,18 @@ class NetworkSession:
         state = self._read()
         pending = [nat["id"] for nat in state["nat_gateways"] if nat["state"] == "pending"]
         if pending and self._may_wait:
-            timeout = self._params["wait_timeout"]
+            timeout = self.params["wait_timeout"]
             wait_for(self._client, "nat_gateways_available", timeout, NatGatewayIds=pending)
             state = self._read()
-        return summarise(state, self._params)
+        if self.params["state"] == "present":
+            self.params = with_zones(self.params, state["subnets"], lambda: read_zones(self._client))
+        return summarise(state, self.params)
 
     def apply(self, planned: Plan) -> None:
-        self._created = perform(self._client, planned, self._params["wait_timeout"])
+        self._created = perform(self._client, planned, self.params["wait_timeout"])
 
     def _read(self) -> Fields:
-        return dict(when_visible(lambda: read(self._client, self._params), self._created.values()))
+        return dict(when_visible(lambda: read(self._client, self.params), self._created.values()))
 
 
 def main() -> None:
@@ -284,7 +297,7 @@ def main() -> None:
         module,
         "network",
         describe=session.describe,
-        plan=lambda current: plan(current, module.params),
+        plan=lambda current: plan(current, session.params),
         apply=session.apply,
     )
 

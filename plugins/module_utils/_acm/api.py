@@ -103,8 +103,11 @@ def validated_names(names: Iterable[str]) -> list[str]:
 
 
 @CertificateErrors.common_error_handler("find the certificate")
-def find(client: Any, wanted: Wanted) -> Fields:
-    """Returns the wanted certificate; of several, an issued one before a pending one, then the newest."""
+def find(client: Any, wanted: Wanted, known_arn: str | None = None) -> Fields:
+    """Returns the wanted certificate: the known one, else an issued one before a pending one, then the newest."""
+    known = read(client, known_arn) if known_arn else {}
+    if known and wanted.is_met_by(known):
+        return known
     pages = client.get_paginator("list_certificates").paginate(
         CertificateStatuses=list(wanted.statuses), Includes={"keyTypes": [wanted.key_algorithm]}
     )

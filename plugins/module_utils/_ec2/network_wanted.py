@@ -123,6 +123,7 @@ def handy(state: Fields, params: Fields) -> Fields:
             ]
             for tier in ("public", "private")
         },
+        "availability_zones": [subnet["availability_zone"] for subnet in params["public_subnets"] or []],
         "public_route_table_id": tables.pop("public", ""),
         "private_route_table_ids": list(tables.values()),
     }

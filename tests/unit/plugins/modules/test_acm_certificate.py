@@ -168,6 +168,24 @@ def test_of_several_certificates_the_newest_issued_one_is_found(acm: Any) -> Non
     assert found["validation_records"] == [{**VALIDATION, "published": None, "found": None}]
 
 
+def test_the_certificate_in_use_is_taken_and_no_other_is_asked_for(acm: Any) -> None:
+    with Stubber(acm) as stubber:
+        stub_read(stubber, ARN, "ISSUED")
+        assert api.find(acm, api.Wanted.of(DESIRED), ARN)["arn"] == ARN
+
+
+def test_a_certificate_in_use_that_does_not_fit_is_left_for_one_that_does(acm: Any) -> None:
+    summary = {"CertificateArn": OTHER_ARN, "DomainName": "hello.example.com"}
+    with Stubber(acm) as stubber:
+        stub_read(stubber, ARN, "EXPIRED")
+        stubber.add_response("list_certificates", {"CertificateSummaryList": [summary]})
+        stub_read(stubber, OTHER_ARN, "ISSUED")
+        assert api.find(acm, api.Wanted.of(DESIRED), ARN)["arn"] == OTHER_ARN
+        stubber.add_client_error("describe_certificate", "ResourceNotFoundException")
+        stubber.add_response("list_certificates", {"CertificateSummaryList": []})
+        assert api.find(acm, api.Wanted.of(DESIRED), ARN) == {}
+
+
 def test_a_certificate_that_failed_says_why(acm: Any) -> None:
     failed = described(ARN, "FAILED", FailureReason="CAA_ERROR")
     with Stubber(acm) as stubber:
