@@ -22,7 +22,7 @@ def params(**named: str) -> dict[str, Any]:
     """Two zones, public and private; ``named`` says which subnets name theirs, like ``public_0="a"``."""
     tiers = {
         tier: [
-            {"cidr": cidr, "availability_zone": named.get(f"{tier.split('_')[0]}_{place}", "")}
+            {"cidr": cidr, "availability_zone": named.get(f"{tier.removesuffix('_subnets')}_{place}", "")}
             for place, cidr in enumerate(ranges)
         ]
         for tier, ranges in RANGES.items()
