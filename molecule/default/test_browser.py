@@ -117,7 +117,13 @@ def picture(page: Page, name: str) -> None:
 def sign_in(page: Page, name: str, password: str) -> None:
     page.fill("input[name=username]", name)
     page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
+    click(page, "button[type=submit]")
+
+
+def click(page: Page, what: str) -> None:
+    """Comes back with the next page, of which a picture can be taken."""
+    with page.expect_navigation():
+        page.click(what)
 
 
 def is_asked_to_log_in(page: Page) -> bool:
@@ -136,7 +142,7 @@ def test_the_whole_visit_of_an_invited_user(page: Page) -> None:
     picture(page, "2-choose-password")
     page.fill("input[name=new_password]", PASSWORD)
     page.fill("input[name=confirm_password]", PASSWORD)
-    page.click("button[type=submit]")
+    click(page, "button[type=submit]")
 
     page.wait_for_url(address("/?from=browser"))
     picture(page, "3-app")
@@ -144,8 +150,7 @@ def test_the_whole_visit_of_an_invited_user(page: Page) -> None:
     assert "Logged in as alice" in page.inner_text("body")
     assert cookies(page)
 
-    page.click("text=Log out")
-    page.wait_for_load_state()
+    click(page, "text=Log out")
     picture(page, "4-logged-out")
     assert page.url == address("/logged-out")
     assert "You are logged out." in page.inner_text("body")
