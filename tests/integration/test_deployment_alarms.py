@@ -54,6 +54,7 @@ def test_the_alarms_measure_the_load_balancer_of_the_stack(stack: Stack, own_aws
 
 
 def test_a_name_that_leads_nowhere_is_refused_before_anything_else_is_asked(stack: Stack, own_aws: LocalAws) -> None:
+    before = watched(own_aws)
     inventory = stack.plan_file.parent / "missing.yml"
     variables = {**stack.variables, "ecs_service_alarms": ["nobody"]}
     inventory.write_text(yaml.safe_dump({"all": {"hosts": {HOST: variables}}}), encoding="utf-8")
@@ -61,7 +62,8 @@ def test_a_name_that_leads_nowhere_is_refused_before_anything_else_is_asked(stac
     refused = run_playbook(["gatehouse.fargate.site", "-i", str(inventory)], own_aws.environment).failure(HOST)
     assert refused.startswith("ecs_service_alarms names nobody, and there is no such alarm in this account and region")
     assert "leave it out" in refused
-    assert {call["action"] for call in own_aws.calls()} == {"sts:GetCallerIdentity", *asked(own_aws)}
+    assert [call["action"] for call in own_aws.calls()] == ["sts:GetCallerIdentity", *asked(own_aws)]
+    assert (len(asked(own_aws)), own_aws.writes(), watched(own_aws)) == (1, [], before)
 
 
 def test_an_alarm_that_is_up_is_told(stack: Stack, own_aws: LocalAws) -> None:
